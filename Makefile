@@ -1,0 +1,64 @@
+# `make build` and `make test` are all that a newcomer needs; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DBT_PROFILES_DIR := .
+
+.PHONY: help build test lint docs golden lock clean
+
+help:
+	@grep -E '^## ' Makefile | sed 's/^## //'
+
+## make build     the environment, then `dbt build` on the demo export, then where to look
+build: $(VENV)/.runtime
+	$(BIN)/dbt build
+	@echo
+	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts (the demo export is synthetic). Have a look:"
+	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
+	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select * from marts.table_1 where utilization_type = 'total'\""
+	@echo "  $(BIN)/dbt --quiet show --limit 70 --inline 'select analysis, term, n, estimate, p_value from marts.inference_results'"
+
+## make test      linters, type checker, and every test
+test: lint
+	$(BIN)/pytest -n 2 --dist worksteal
+
+## make lint      ruff, mypy and sqlfluff
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 models tests/data
+
+## make docs      dbt's documentation site as one file, target/static_index.html
+docs: $(VENV)/.runtime
+	$(BIN)/dbt docs generate --static
+
+## make golden    R's results anew (needs R); the tests compare with the committed ones
+golden:
+	Rscript tests/golden/make_golden.R
+
+## make lock      the lock files anew from pyproject.toml (needs uv)
+lock:
+	$(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-strip-extras --no-header --no-annotate
+
+## make clean     everything that can be made again, the warehouse included
+clean:
+	rm -rf $(VENV) target logs warehouse/*.duckdb warehouse/*.duckdb.wal
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@

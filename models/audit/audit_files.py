@@ -1,0 +1,9 @@
+"""Checks the part files' own schema before any model reads them."""
+
+
+def model(dbt, session):
+    from rapport.audit import check_files
+
+    build = dbt.ref("build")
+    declared_columns = dbt.ref("declared_columns")
+    return check_files(session, build.df(), declared_columns.df())

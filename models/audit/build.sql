@@ -1,0 +1,12 @@
+-- The build that is running: its id, what it reads, and the vars that define it.
+select
+    '{{ invocation_id }}' as build_id,
+    cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
+    '{{ env_var("RAPPORT_RAW", "demo") | replace("'", "''") }}' as raw_folder,
+    '{{ env_var("RAPPORT_RAW_FORMAT", "parquet") | replace("'", "''") }}' as raw_format,
+    cast('{{ var("study_start") }}' as date) as study_start,
+    cast('{{ var("study_end") }}' as date) as study_end,
+    {% for name in ['min_followup_days', 'who5_cutoff', 'improvement_points', 'adult_age'] -%}
+    cast({{ var(name) }} as integer) as {{ name }},
+    {% endfor -%}
+    '{{ var("home_country") }}' as home_country

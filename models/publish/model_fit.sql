@@ -1,0 +1,2 @@
+-- The variance that each step of each regression explains.
+select * from {{ ref('candidate_model_fit') }}

@@ -1,0 +1,2 @@
+-- Every rating participant's alliance with their providers.
+select * from {{ ref('candidate_participant_alliance') }}

@@ -1,0 +1,21 @@
+-- The one step that changes schema marts: all tables of this build in one transaction, or none.
+-- depends_on: {{ ref('gate_files') }}, {{ ref('gate_raw') }}, {{ ref('gate_candidates') }}, {{ ref('gate_findings') }}
+{{ config(materialized='publication', schema='audit', contract={'enforced': false}) }}
+{%- set tables = [
+    ref('eligibility'),
+    ref('eligibility_flow'),
+    ref('participant_alliance'),
+    ref('who5_change'),
+    ref('analysis_cohort'),
+    ref('table_1'),
+    ref('inference_results'),
+    ref('model_fit'),
+] %}
+{%- for table in tables %}
+select
+    '{{ invocation_id }}' as build_id,
+    '{{ table.identifier }}' as table_name,
+    count(*) as published_rows
+from {{ table }}
+{% if not loop.last %}union all{% endif %}
+{%- endfor %}

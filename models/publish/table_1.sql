@@ -1,0 +1,2 @@
+-- Characteristics of the cohort, by utilization type.
+select * from {{ ref('candidate_table_1') }}

@@ -1,0 +1,29 @@
+-- The WHO-5 score is four times the sum of the five answered items; an assessment with a skipped item has none and is not used.
+-- depends_on: {{ ref('gate_raw') }}
+with
+
+assessments as (
+
+    select * from {{ ref('stg_who5_assessments') }}
+
+),
+
+scored as (
+
+    select
+        assessment_id,
+        participant_id,
+        completed_at,
+        4 * (item_1 + item_2 + item_3 + item_4 + item_5) as who5_score
+    from assessments
+
+),
+
+final as (
+
+    select * from scored
+    where who5_score is not null
+
+)
+
+select * from final

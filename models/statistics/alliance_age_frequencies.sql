@@ -1,0 +1,23 @@
+-- How often each pair of age and alliance score occurs: all that the rank correlation needs to know of the cohort.
+-- depends_on: {{ ref('gate_candidates') }}
+with
+
+cohort as (
+
+    select * from {{ ref('candidate_analysis_cohort') }}
+
+),
+
+final as (
+
+    select
+        age_years,
+        alliance_score,
+        count(*) as participants
+    from cohort
+    group by age_years, alliance_score
+    order by age_years, alliance_score
+
+)
+
+select * from final

@@ -1,0 +1,1 @@
+"""Findings on therapeutic alliance and well-being from sufficient statistics."""

@@ -1,0 +1,73 @@
+"""Great Expectations' SQL engine on a connection that is already open.
+
+Great Expectations has no engine for DuckDB. Its SQLAlchemy engine works through ``duckdb_engine`` once three things
+are mended, and each is mended here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import duckdb_engine
+import sqlalchemy
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from sqlalchemy.pool import StaticPool
+
+
+class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
+    """Fetches a result before the connection is given back.
+
+    The base class does it the other way round, which ends a DuckDB result. What is fetched is a handful of aggregates
+    and sample keys.
+    """
+
+    def execute_query(self, query: Any) -> Any:
+        """The rows of a query, detached from the connection."""
+        with self.get_connection() as open_connection:
+            return open_connection.execute(query).freeze()()
+
+
+class _Cursor(duckdb_engine.CursorWrapper):
+    """Describes columns by the names of their types: SQLAlchemy keeps descriptions for as long as the process lives."""
+
+    @property
+    def description(self) -> list[tuple[Any, ...]] | None:
+        described = self.__getattr__("description")
+        return described and [(name, str(type_), *rest) for name, type_, *rest in described]
+
+
+class _Connection(duckdb_engine.ConnectionWrapper):
+    def cursor(self) -> _Cursor:
+        return _Cursor(self.__getattr__("cursor")(), self)
+
+
+@contextmanager
+def engine_on(connection: duckdb.DuckDBPyConnection) -> Iterator[DuckDBExecutionEngine]:
+    """An engine on a cursor of ``connection``, which sees what that connection has committed.
+
+    The cursor is closed at the end: an open one would keep the database file locked.
+    """
+    cursor = connection.cursor()
+    pool = sqlalchemy.create_engine("duckdb://", creator=lambda: _Connection(cursor), poolclass=StaticPool)
+    try:
+        yield DuckDBExecutionEngine(engine=pool)
+    finally:
+        pool.dispose()
+        cursor.close()
+
+
+@atexit.register
+def _let_duckdb_go() -> None:
+    """Breaks the references that keep DuckDB's objects alive beyond the interpreter.
+
+    ``duckdb_engine`` hooks itself into SQLAlchemy's classes, which Great Expectations keeps alive to the end; DuckDB's
+    binding then prints pages of leak warnings under the output of a build.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "duckdb_engine":
+            vars(module).clear()

@@ -1,0 +1,260 @@
+"""Great Expectations suites: strict loading, and judging tables inside DuckDB.
+
+A suite is one JSON file in Great Expectations' own format. Its ``meta`` names the table that it judges
+(``schema`` and ``table``), what people call it (``label``) and the column whose values may be shown when a
+rule is broken (``key``). Every expectation says its ``severity`` and, in its ``meta``, its ``rule`` in plain
+words.
+
+The expectations run as SQL on the build's own connection: no row of a participant enters Python.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+UNEXPECTED_ROWS = "unexpected_rows_expectation"
+
+
+class SuiteError(ValueError):
+    """A suite file that would not be judged as it is written."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite file and the table it judges."""
+
+    path: Path
+    schema: str
+    table: str
+    label: str
+    key: str | None
+    expectations: ExpectationSuite
+
+
+def load_suites(folder: Path | str) -> list[Suite]:
+    """All suites of a folder, in the order of their file names.
+
+    Raises :class:`SuiteError` if the folder holds none, or if a file says anything that Great Expectations
+    would drop or misread: an unknown expectation, severity or argument, a missing rule name, two rules of
+    one name, or no expectation of a row count (without it an empty table passes every other rule).
+    """
+    paths = sorted(Path(folder).glob("*.json"))
+    if not paths:
+        raise SuiteError(f"{folder}: no suite (*.json)")
+    return [load_suite(path) for path in paths]
+
+
+def load_suite(path: Path) -> Suite:
+    """One suite file; see :func:`load_suites` for what it refuses."""
+    from great_expectations import ExpectationSuite
+    from great_expectations.exceptions import GreatExpectationsError
+
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise SuiteError(f"{path}: not JSON: {error}") from error
+    meta = document.get("meta", {})
+    for name in ("schema", "table", "label"):
+        if not meta.get(name):
+            raise SuiteError(f"{path}: meta.{name} is missing")
+    written = document.get("expectations", [])
+    rules = []
+    for position, expectation in enumerate(written, start=1):
+        place = f"{path}: expectation {position} ({expectation.get('type')})"
+        if expectation.get("severity") not in SEVERITIES:
+            raise SuiteError(f"{place}: severity {expectation.get('severity')!r} is none of {', '.join(SEVERITIES)}")
+        rule = expectation.get("meta", {}).get("rule")
+        if not rule:
+            raise SuiteError(f"{place}: meta.rule is missing")
+        if rule in rules:
+            raise SuiteError(f"{place}: a second rule named {rule!r}")
+        rules.append(rule)
+    if not any(expectation["type"] == "expect_table_row_count_to_be_between" for expectation in written):
+        raise SuiteError(f"{path}: no expectation of a row count")
+    try:
+        suite = ExpectationSuite(**document)
+    except (GreatExpectationsError, ValueError, TypeError, KeyError) as error:
+        raise SuiteError(f"{path}: {error}") from error
+    loaded = {expectation.meta["rule"]: expectation for expectation in suite.expectations if expectation.meta}
+    for position, expectation in enumerate(written, start=1):
+        place = f"{path}: expectation {position} ({expectation['type']})"
+        kept = loaded.get(expectation["meta"]["rule"])
+        if kept is None or kept.expectation_type != expectation["type"]:
+            raise SuiteError(f"{place}: Great Expectations does not know it and would drop it")
+        if str(kept.severity.value) != expectation["severity"]:
+            raise SuiteError(f"{place}: severity {expectation['severity']!r} would become {kept.severity.value!r}")
+    return Suite(
+        path=path,
+        schema=meta["schema"],
+        table=meta["table"],
+        label=meta["label"],
+        key=meta.get("key"),
+        expectations=suite,
+    )
+
+
+def run_suites(connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, folder: Path | str) -> pa.Table:
+    """Verdicts of all suites of a folder on the tables they name.
+
+    ``build``: one row; ``build_id`` marks the verdicts, and every other column can be named by an
+    expectation as a suite parameter (``{"$PARAMETER": "min_followup_days"}``). Returns the columns of
+    ``audit.validation_results``. The layer is the folder's name.
+
+    Raises :class:`SuiteError` for a suite that cannot be taken at its word.
+    """
+    current: dict[Any, Any] = build.iloc[0].to_dict()
+    parameters = {name: value.item() if hasattr(value, "item") else value for name, value in current.items()}
+    verdicts: list[Verdict] = []
+    for suite in load_suites(folder):
+        verdicts.extend(judge(connection, suite, parameters))
+    return verdict_table(verdicts, str(current["build_id"]), Path(folder).name)
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection, suite: Suite, parameters: dict[str, Any] | None = None
+) -> list[Verdict]:
+    """Verdicts of one suite, one for each of its expectations, in the order of the file.
+
+    An expectation that cannot be evaluated (a missing column, say) is a broken critical rule, whatever its
+    own severity: what has not been looked at has not passed.
+    """
+    from great_expectations.core.batch import Batch
+    from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
+    from great_expectations.validator.validator import Validator
+
+    from rapport.audit.engine import engine_on
+
+    result_format: dict[str, Any] = {
+        "result_format": "SUMMARY",
+        "partial_unexpected_count": MAX_SAMPLE_KEYS,
+        "include_unexpected_rows": False,
+    }
+    if suite.key:
+        result_format["unexpected_index_column_names"] = [suite.key]
+    with engine_on(connection) as engine:
+        batch = SqlAlchemyBatchData(execution_engine=engine, table_name=suite.table, schema_name=suite.schema)
+        validator = Validator(
+            execution_engine=engine,
+            batches=[Batch(data=batch)],
+            data_context=_context(),
+        )
+        # Validator.validate() keeps one expectation of each type and column and drops the others; this is the call
+        # beneath it, which takes them as they are.
+        configurations = validator.process_expectations_for_validation(
+            [expectation.configuration for expectation in suite.expectations.expectations],
+            parameters,
+        )
+        outcome = validator.graph_validate(
+            configurations,
+            runtime_configuration={"result_format": result_format, "catch_exceptions": True},
+        )
+    results = {result.expectation_config.meta["rule"]: result for result in outcome}
+    rows = _row_count(connection, suite)
+    return [
+        _verdict(connection, suite, expectation, results.get(expectation.meta["rule"]), rows)
+        for expectation in suite.expectations.expectations
+    ]
+
+
+def _verdict(
+    connection: duckdb.DuckDBPyConnection,
+    suite: Suite,
+    expectation: Any,
+    result: Any,
+    rows: int | None,
+) -> Verdict:
+    rule = str(expectation.meta["rule"])
+    fault = None if result is None else _exception_message(result.exception_info)
+    if result is None or fault:
+        return Verdict(
+            table_name=suite.label,
+            rule=rule,
+            severity="critical",
+            passed=False,
+            expectation=expectation.expectation_type,
+            evaluated=rows,
+            detail=f"could not be evaluated: {fault or 'no result'}",
+        )
+    passed = bool(result.success)
+    found = result.result
+    if expectation.expectation_type == UNEXPECTED_ROWS:
+        unexpected = int(found["observed_value"])
+        keys = None if passed else _keys_of_unexpected_rows(connection, suite, expectation.unexpected_rows_query)
+    elif "unexpected_count" in found:
+        unexpected = int(found["unexpected_count"] or 0)  # None for an empty table
+        keys = join_keys(row.get(suite.key) for row in found.get("partial_unexpected_index_list") or [])
+    else:
+        unexpected, keys = (0 if passed else rows or 0), None
+    return Verdict(
+        table_name=suite.label,
+        rule=rule,
+        severity=str(expectation.severity.value),
+        passed=passed,
+        expectation=expectation.expectation_type,
+        evaluated=int(found.get("element_count", rows) or 0),
+        unexpected=unexpected,
+        sample_keys=None if passed else keys,
+    )
+
+
+def _keys_of_unexpected_rows(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> str | None:
+    """The first column of the rows that a query found; such a query selects the key first."""
+    batch = f'"{suite.schema}"."{suite.table}"'
+    found = connection.execute(f"select * from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}").fetchall()
+    return join_keys(row[0] for row in found)
+
+
+def _row_count(connection: duckdb.DuckDBPyConnection, suite: Suite) -> int | None:
+    try:
+        return int(connection.execute(f'select count(*) from "{suite.schema}"."{suite.table}"').fetchall()[0][0])
+    except duckdb.CatalogException:
+        return None
+
+
+def _exception_message(exception_info: dict[str, Any] | None) -> str | None:
+    """The first message in an expectation's exception info, which is flat or keyed by metric."""
+    if not exception_info:
+        return None
+    if exception_info.get("raised_exception"):
+        return str(exception_info.get("exception_message")).split("\n", maxsplit=1)[0]
+    for nested in exception_info.values():
+        if isinstance(nested, dict) and nested.get("raised_exception"):
+            return str(nested.get("exception_message")).split("\n", maxsplit=1)[0]
+    return None
+
+
+@cache
+def _context() -> Any:
+    """A context in memory: no telemetry, no progress bars, no files, no chatter."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    from great_expectations import get_context
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+    )
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            analytics_enabled=False,
+        ),
+    )
+    context.variables.progress_bars = {"globally": False}
+    return context

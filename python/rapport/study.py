@@ -1,0 +1,513 @@
+"""The study's analyses: which statistic of which groups answers which question.
+
+The analyses are declared as data at the head of the module and computed by the functions of
+``rapport.statistics``. The input is five tables of sufficient statistics, the output tidy data
+frames with one row per test, contrast, coefficient or regression step. Every declared row is
+always there, whatever the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+
+from rapport.statistics.frequencies import FrequencyTable, JointFrequencyTable, medians
+from rapport.statistics.means import (
+    GroupMoments,
+    PairedMoments,
+    group_means,
+    one_way_anova,
+    paired_effect_sizes,
+    paired_t,
+    percent_change,
+    tukey_kramer,
+)
+from rapport.statistics.proportions import wilson
+from rapport.statistics.ranks import dunn, kruskal_wallis, mann_whitney, spearman
+from rapport.statistics.regression import (
+    INTERCEPT,
+    CrossProducts,
+    hierarchical_regression,
+    least_squares,
+)
+from rapport.statistics.reliability import cronbach_alpha
+from rapport.statistics.result import RegressionStep, TestResult
+
+# --- Declaration of the study -------------------------------------------------------------
+
+UTILIZATION_TYPES = ("teletherapy", "telecoaching", "both")
+
+GROUPING_LEVELS: Mapping[str, tuple[str, ...]] = {
+    "sex": ("female", "male"),
+    "country": ("within_usa", "outside_usa"),
+    "depression_screen": ("positive", "negative"),
+    "utilization_type": UTILIZATION_TYPES,
+}
+
+ITEM_POPULATIONS = ("participant_means", "session_ratings")
+
+# analysis: grouping, first level, second level
+TWO_GROUP_COMPARISONS: Mapping[str, tuple[str, str, str]] = {
+    "alliance_by_sex": ("sex", "female", "male"),
+    "alliance_by_country": ("country", "outside_usa", "within_usa"),
+    "alliance_by_depression_screen": ("depression_screen", "positive", "negative"),
+}
+
+DUNN_CONTRASTS = (
+    ("telecoaching", "teletherapy"),
+    ("telecoaching", "both"),
+    ("teletherapy", "both"),
+)
+
+TUKEY_CONTRASTS = (
+    ("telecoaching", "teletherapy"),
+    ("both", "teletherapy"),
+    ("both", "telecoaching"),
+)
+
+# term: grouping, level; None is everyone
+MEDIAN_GROUPS: Mapping[str, tuple[str, str | None]] = {
+    "female": ("sex", "female"),
+    "male": ("sex", "male"),
+    "within_usa": ("country", "within_usa"),
+    "outside_usa": ("country", "outside_usa"),
+    "screened_positive": ("depression_screen", "positive"),
+    "screened_negative": ("depression_screen", "negative"),
+    "teletherapy": ("utilization_type", "teletherapy"),
+    "telecoaching": ("utilization_type", "telecoaching"),
+    "both": ("utilization_type", "both"),
+    "total": ("utilization_type", None),
+}
+
+# analysis: column of wellbeing_change_moments
+CLINICAL_RATES: Mapping[str, str] = {
+    "clinical_recovery": "recovered",
+    "clinical_improvement": "improved",
+}
+
+OUTCOME = "followup_score"
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A hierarchical regression on follow-up well-being.
+
+    Attributes:
+        steps: the terms that each step adds.
+        standardized: variables that are z-scored in the estimation sample before the
+            interactions are formed; without variance they have no z-score.
+    """
+
+    steps: tuple[tuple[str, ...], ...]
+    standardized: tuple[str, ...] = ()
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """All terms of the last step, in order."""
+        return tuple(term for step in self.steps for term in step)
+
+
+_COVARIATES = ("age_years", "male", "time_in_care")
+_MAIN_EFFECTS = (*_COVARIATES, "baseline_score", "alliance")
+_CONTINUOUS = (OUTCOME, "age_years", "time_in_care", "baseline_score", "alliance")
+
+REGRESSIONS: Mapping[str, Regression] = {
+    "alliance_predicts_wellbeing": Regression(
+        steps=(_COVARIATES, ("baseline_score",), ("alliance",)),
+    ),
+    "moderation_by_utilization": Regression(
+        steps=(
+            (*_MAIN_EFFECTS, "telecoaching", "both"),
+            ("alliance:telecoaching", "alliance:both"),
+        ),
+        standardized=_CONTINUOUS,
+    ),
+    "moderation_by_baseline": Regression(
+        steps=(_MAIN_EFFECTS, ("alliance:baseline_score",)),
+        standardized=_CONTINUOUS,
+    ),
+    "moderation_by_sessions": Regression(
+        steps=((*_MAIN_EFFECTS, "total_sessions"), ("alliance:total_sessions",)),
+        standardized=(*_CONTINUOUS, "total_sessions"),
+    ),
+}
+
+# --- Findings -----------------------------------------------------------------------------
+
+Row = tuple[str, str, TestResult]
+
+
+def alliance_findings(
+    alliance_score_frequencies: pd.DataFrame,
+    alliance_age_frequencies: pd.DataFrame,
+    alliance_item_moments: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return the findings on therapeutic alliance: reliability, associations, differences.
+
+    Args:
+        alliance_score_frequencies: grouping, level, alliance_score, participants.
+        alliance_age_frequencies: age_years, alliance_score, participants.
+        alliance_item_moments: population, n, bond_mean, goals_mean, bond_variance,
+            goals_variance, covariance.
+
+    Returns:
+        The columns of ``inference_results``, one row per analysis and term.
+
+    Raises:
+        ValueError: a table lacks a column, names an unknown group or holds impossible values.
+    """
+    groups = _score_groups(alliance_score_frequencies)
+    by_utilization = {name: groups["utilization_type", name] for name in UTILIZATION_TYPES}
+    rows: list[Row] = [
+        ("alliance_reliability", population, result)
+        for population, result in _reliability(alliance_item_moments).items()
+    ]
+    rows += [
+        ("alliance_group_medians", term, result)
+        for term, result in medians({term: groups[group] for term, group in MEDIAN_GROUPS.items()}).items()
+    ]
+    rows.append(("alliance_vs_age", "age_years", spearman(_ages(alliance_age_frequencies))))
+    rows += [
+        (
+            analysis,
+            _contrast_term(first, second),
+            mann_whitney(groups[grouping, first], groups[grouping, second], (first, second)),
+        )
+        for analysis, (grouping, first, second) in TWO_GROUP_COMPARISONS.items()
+    ]
+    rows.append(("alliance_by_utilization", "utilization_type", kruskal_wallis(by_utilization)))
+    rows += [
+        ("alliance_by_utilization_dunn", _contrast_term(*contrast), result)
+        for contrast, result in dunn(by_utilization, DUNN_CONTRASTS).items()
+    ]
+    return _findings_frame(rows)
+
+
+def wellbeing_findings(wellbeing_change_moments: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings on change of well-being among those screened positive.
+
+    Args:
+        wellbeing_change_moments: utilization_type, n, baseline_mean, followup_mean,
+            change_mean, baseline_variance, followup_variance, change_variance, covariance,
+            recovered, improved; a row per utilization type and ``total``.
+
+    Returns:
+        The columns of ``inference_results``, one row per analysis and term.
+
+    Raises:
+        ValueError: the table lacks a column, names an unknown group or holds impossible values.
+    """
+    rows_by_type = _keyed_rows(
+        "wellbeing_change_moments",
+        wellbeing_change_moments,
+        "utilization_type",
+        (*UTILIZATION_TYPES, "total"),
+        (
+            "n",
+            "baseline_mean",
+            "followup_mean",
+            "change_mean",
+            "baseline_variance",
+            "followup_variance",
+            "change_variance",
+            "covariance",
+            *CLINICAL_RATES.values(),
+        ),
+    )
+    total = rows_by_type.get("total", {})
+    change = PairedMoments(
+        n=_count(total.get("n")),
+        first_mean=total.get("baseline_mean"),
+        second_mean=total.get("followup_mean"),
+        change_mean=total.get("change_mean"),
+        first_variance=total.get("baseline_variance"),
+        second_variance=total.get("followup_variance"),
+        change_variance=total.get("change_variance"),
+        covariance=total.get("covariance"),
+    )
+    by_utilization = {}
+    for name in UTILIZATION_TYPES:
+        row = rows_by_type.get(name, {})
+        by_utilization[name] = GroupMoments(_count(row.get("n")), row.get("change_mean"), row.get("change_variance"))
+
+    rows: list[Row] = [("wellbeing_change", "followup - baseline", paired_t(change))]
+    rows += [("wellbeing_change", name, result) for name, result in paired_effect_sizes(change).items()]
+    rows.append(("wellbeing_change", "percent_change", percent_change(change)))
+    rows.append(("wellbeing_change_by_utilization", "utilization_type", one_way_anova(by_utilization)))
+    rows += [("wellbeing_change_group_means", name, result) for name, result in group_means(by_utilization).items()]
+    rows += [
+        ("wellbeing_change_by_utilization_tukey", _contrast_term(*contrast), result)
+        for contrast, result in tukey_kramer(by_utilization, TUKEY_CONTRASTS).items()
+    ]
+    rows += [
+        (analysis, "screened_positive", wilson(_count(total.get(column)), change.n))
+        for analysis, column in CLINICAL_RATES.items()
+    ]
+    return _findings_frame(rows)
+
+
+def regression_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
+    """Return the coefficients of the last step of each regression.
+
+    Args:
+        regression_cross_products: analysis, row_term, column_term, n, row_mean, column_mean,
+            cross_product; the full symmetric matrix of an analysis or one triangle of it.
+
+    Returns:
+        The columns of ``inference_results``, one row per analysis and term.
+
+    Raises:
+        ValueError: the table lacks a column or a pair of terms, names an unknown analysis or
+            contradicts itself.
+    """
+    rows: list[Row] = []
+    for analysis, data in _regression_data(regression_cross_products).items():
+        terms = (INTERCEPT, *REGRESSIONS[analysis].terms)
+        if isinstance(data, CrossProducts):
+            results = least_squares(data)
+        else:
+            # The names of the figures are those of a model that cannot be estimated.
+            empty = least_squares(_no_rows(REGRESSIONS[analysis]))
+            results = {term: replace(empty[term], n=data.n, note=data.note) for term in terms}
+        rows += [(analysis, term, results[term]) for term in terms]
+    return _findings_frame(rows)
+
+
+def regression_fit(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
+    """Return the variance explained by each step of each regression.
+
+    Args:
+        regression_cross_products: as for ``regression_findings``.
+
+    Returns:
+        The columns of ``model_fit`` and ``note``, one row per analysis and step.
+
+    Raises:
+        ValueError: as for ``regression_findings``.
+    """
+    records: list[dict[str, object]] = []
+    for analysis, data in _regression_data(regression_cross_products).items():
+        steps = REGRESSIONS[analysis].steps
+        if isinstance(data, CrossProducts):
+            fits = hierarchical_regression(data, steps)
+        else:
+            fits = [
+                replace(fit, n=data.n, note=data.note)
+                for fit in hierarchical_regression(_no_rows(REGRESSIONS[analysis]), steps)
+            ]
+        records += [{"analysis": analysis, **asdict(fit)} for fit in fits]
+    return _frame(records, _FIT_COLUMNS)
+
+
+# --- Reading the sufficient statistics ----------------------------------------------------
+
+Figures = dict[str, float | None]
+
+
+def _require_columns(table: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise ValueError(f"{table} lacks the column {', '.join(missing)}")
+
+
+def _require_known(table: str, column: str, values: Iterable[object], known: Iterable[str]) -> None:
+    unknown = sorted({str(value) for value in values} - set(known))
+    if unknown:
+        raise ValueError(f"{table}: unknown {column} {', '.join(unknown)}")
+
+
+def _floats(frame: pd.DataFrame, column: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _count(value: float | None) -> int:
+    if value is None:
+        return 0
+    if value < 0 or value != math.floor(value):
+        raise ValueError(f"a count must be a whole number, zero or more, got {value}")
+    return int(value)
+
+
+def _keyed_rows(
+    table: str,
+    frame: pd.DataFrame,
+    key: str,
+    known: Sequence[str],
+    columns: Sequence[str],
+) -> dict[str, Figures]:
+    """Return the figures of each row by its key, null as None."""
+    _require_columns(table, frame, (key, *columns))
+    keys = [str(value) for value in frame[key]]
+    _require_known(table, key, keys, known)
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{table}: {key} is not unique")
+    figures = {column: _floats(frame, column) for column in columns}
+    return {
+        name: {column: None if math.isnan(values[i]) else float(values[i]) for column, values in figures.items()}
+        for i, name in enumerate(keys)
+    }
+
+
+def _score_groups(frame: pd.DataFrame) -> dict[tuple[str, str | None], FrequencyTable]:
+    """Return a table of scores per grouping and level, and one of everyone per grouping."""
+    table = "alliance_score_frequencies"
+    _require_columns(table, frame, ("grouping", "level", "alliance_score", "participants"))
+    _require_known(table, "grouping", frame["grouping"], GROUPING_LEVELS)
+    groupings = frame["grouping"].astype(object).to_numpy()
+    levels = frame["level"].astype(object).to_numpy()
+    scores, participants = _floats(frame, "alliance_score"), _floats(frame, "participants")
+    groups: dict[tuple[str, str | None], FrequencyTable] = {}
+    for grouping, known in GROUPING_LEVELS.items():
+        of_grouping = groupings == grouping
+        _require_known(table, f"level of {grouping}", levels[of_grouping], known)
+        for level in known:
+            chosen = of_grouping & (levels == level)
+            groups[grouping, level] = FrequencyTable(scores[chosen], participants[chosen])
+        groups[grouping, None] = FrequencyTable(scores[of_grouping], participants[of_grouping])
+    return groups
+
+
+def _ages(frame: pd.DataFrame) -> JointFrequencyTable:
+    _require_columns("alliance_age_frequencies", frame, ("age_years", "alliance_score", "participants"))
+    return JointFrequencyTable(
+        _floats(frame, "age_years"),
+        _floats(frame, "alliance_score"),
+        _floats(frame, "participants"),
+    )
+
+
+def _reliability(frame: pd.DataFrame) -> dict[str, TestResult]:
+    rows = _keyed_rows(
+        "alliance_item_moments",
+        frame,
+        "population",
+        ITEM_POPULATIONS,
+        ("n", "bond_variance", "goals_variance", "covariance"),
+    )
+    results = {}
+    for population in ITEM_POPULATIONS:
+        row = rows.get(population, {})
+        bond, goals, covariance = (
+            math.nan if value is None else value
+            for value in (row.get(c) for c in ("bond_variance", "goals_variance", "covariance"))
+        )
+        results[population] = cronbach_alpha(_count(row.get("n")), [[bond, covariance], [covariance, goals]])
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Impossible:
+    """A regression whose variables cannot be formed from the rows there are."""
+
+    n: int
+    note: str
+
+
+def _no_rows(regression: Regression) -> CrossProducts:
+    size = len(regression.terms) + 1
+    return CrossProducts(regression.terms, OUTCOME, 0, np.zeros(size), np.zeros((size, size)))
+
+
+def _regression_data(frame: pd.DataFrame) -> dict[str, CrossProducts | _Impossible]:
+    """Return each regression's cross-products, or why it has none."""
+    table = "regression_cross_products"
+    columns = ("row_mean", "column_mean", "cross_product")
+    _require_columns(table, frame, ("analysis", "row_term", "column_term", "n", *columns))
+    _require_known(table, "analysis", frame["analysis"], REGRESSIONS)
+    analyses = frame["analysis"].astype(object).to_numpy()
+    return {
+        analysis: _cross_products(analysis, regression, frame.loc[analyses == analysis])
+        for analysis, regression in REGRESSIONS.items()
+    }
+
+
+def _cross_products(analysis: str, regression: Regression, frame: pd.DataFrame) -> CrossProducts | _Impossible:
+    names = (*regression.terms, OUTCOME)
+    rows_n = _floats(frame, "n")
+    sizes = {_count(float(n)) for n in rows_n[~np.isnan(rows_n)]}
+    if len(sizes) > 1:
+        raise ValueError(f"{analysis}: the pairs of terms differ in n: {sorted(sizes)}")
+    n = sizes.pop() if sizes else 0
+    if n == 0:
+        return _no_rows(regression)
+
+    position = {name: i for i, name in enumerate(names)}
+    pairs = list(zip(map(str, frame["row_term"]), map(str, frame["column_term"]), strict=True))
+    for pair in pairs:
+        _require_known(analysis, "term", pair, names)
+    means = np.full(len(names), np.nan)
+    matrix = np.full((len(names), len(names)), np.nan)
+    given: set[tuple[str, str]] = set()
+    figures = zip(
+        *(_floats(frame, column) for column in ("row_mean", "column_mean", "cross_product")),
+        strict=True,
+    )
+    for (row_term, column_term), (row_mean, column_mean, product) in zip(pairs, figures, strict=True):
+        row, column = position[row_term], position[column_term]
+        means[row], means[column] = row_mean, column_mean
+        if (column_term, row_term) not in given:
+            matrix[column, row] = product
+        matrix[row, column] = product
+        given.add((row_term, column_term))
+    absent = [
+        f"{first} and {second}"
+        for i, first in enumerate(names)
+        for second in names[i:]
+        if (first, second) not in given and (second, first) not in given
+    ]
+    if absent:
+        raise ValueError(f"{analysis}: no cross-product of {'; '.join(absent)}")
+
+    undefined = [name for name in regression.standardized if math.isnan(means[position[name]])]
+    if undefined:
+        if n < 2:
+            return _Impossible(n, f"too few rows: {n}")
+        listed = ", ".join(undefined)
+        return _Impossible(n, f"no variance in {listed}: its z-scores are undefined")
+    return CrossProducts(regression.terms, OUTCOME, n, means, matrix)
+
+
+# --- Writing the findings -----------------------------------------------------------------
+
+
+def _contrast_term(first: str, second: str) -> str:
+    return f"{first} - {second}"
+
+
+_TEXT = pd.StringDtype(na_value=np.nan)
+_DTYPES: Mapping[str, object] = {
+    "str": _TEXT,
+    "str | None": _TEXT,
+    "float | None": np.dtype(np.float64),
+    "int": pd.Int64Dtype(),
+    "int | None": pd.Int64Dtype(),
+}
+
+
+def _columns(result: type[TestResult] | type[RegressionStep]) -> dict[str, object]:
+    return {field.name: _DTYPES[str(field.type)] for field in fields(result)}
+
+
+_FINDING_COLUMNS = {"analysis": _TEXT, "term": _TEXT, **_columns(TestResult)}
+_FIT_COLUMNS = {"analysis": _TEXT, **_columns(RegressionStep)}
+
+
+def _findings_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    return _frame(
+        [{"analysis": analysis, "term": term, **asdict(result)} for analysis, term, result in rows],
+        _FINDING_COLUMNS,
+    )
+
+
+def _frame(records: Sequence[Mapping[str, object]], columns: Mapping[str, object]) -> pd.DataFrame:
+    """Build a frame whose dtypes do not depend on which figures happen to be missing."""
+    return pd.DataFrame(
+        {
+            name: pd.Series([record[name] for record in records], dtype=dtype)  # type: ignore[call-overload]
+            for name, dtype in columns.items()
+        }
+    )

@@ -1,0 +1,147 @@
+"""Whole builds in a temporary folder: a warehouse of its own, an export of its own, the project as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from rapport.demo import write_demo_export
+
+ROOT = Path(__file__).resolve().parents[2]
+MARTS = (
+    "eligibility",
+    "eligibility_flow",
+    "participant_alliance",
+    "who5_change",
+    "analysis_cohort",
+    "table_1",
+    "inference_results",
+    "model_fit",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a dbt command ended, and all that it printed."""
+
+    success: bool
+    output: str
+
+
+@dataclass
+class Warehouse:
+    """A raw export, the database that is built from it, and the way to build it."""
+
+    raw: Path
+    db: Path
+    target: Path
+    capfd: pytest.CaptureFixture[str]
+    raw_format: str = "parquet"
+
+    def dbt(self, *arguments: str) -> Outcome:
+        """Run dbt in this process (the imports are paid once) on this warehouse."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+        from dbt.cli.main import dbtRunner
+
+        settings = {
+            "RAPPORT_RAW": str(self.raw),
+            "RAPPORT_DB": str(self.db),
+            "RAPPORT_RAW_FORMAT": self.raw_format,
+        }
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
+        self.capfd.readouterr()
+        try:
+            result = dbtRunner().invoke(
+                [
+                    *("--no-use-colors", *arguments),
+                    *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+                    *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
+                ]
+            )
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        captured = self.capfd.readouterr()
+        return Outcome(result.success, captured.out + captured.err)
+
+    def run(self, *arguments: str) -> Outcome:
+        """`dbt run`: every model, no test."""
+        return self.dbt("run", *arguments)
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """The rows of a query on the built database."""
+        with duckdb.connect(str(self.db), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def marts(self) -> dict[str, list[tuple[object, ...]]]:
+        """Every row of every published table."""
+        return {name: self.query(f"select * from marts.{name} order by all") for name in MARTS}
+
+    def rewrite(self, table: str, select: str) -> None:
+        """Replace a table's part files by one: `select` reads the old rows as `rows`."""
+        folder = self.raw / table
+        with duckdb.connect() as connection:
+            connection.execute(f"create table rows as select * from read_parquet('{folder}/*.parquet')")
+            for path in folder.glob("*.parquet"):
+                path.unlink()
+            connection.execute(f"copy ({select}) to '{folder}/part-0.parquet' (format parquet)")
+
+    def add_part(self, table: str, select: str, name: str = "part-late.parquet") -> None:
+        """Add one part file: `select` reads the rows that are there as `rows`."""
+        folder = self.raw / table
+        with duckdb.connect() as connection:
+            connection.execute(f"create view rows as select * from read_parquet('{folder}/*.parquet')")
+            connection.execute(f"copy ({select}) to '{folder}/{name}' (format parquet)")
+
+
+@pytest.fixture(scope="session")
+def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic export of 400 participants; read only."""
+    folder = tmp_path_factory.mktemp("export") / "raw"
+    write_demo_export(folder, participants=400, seed=7, part_files=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workbench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of every build of the session: dbt parses the project anew whenever a path in its profile changes."""
+    return tmp_path_factory.mktemp("workbench")
+
+
+@pytest.fixture
+def warehouse(
+    workbench: Path,
+    small_export: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Warehouse:
+    """An export that a test may spoil, and no database yet."""
+    monkeypatch.chdir(ROOT)
+    raw, db = workbench / "raw", workbench / "rapport.duckdb"
+    shutil.rmtree(raw, ignore_errors=True)
+    db.unlink(missing_ok=True)
+    shutil.copytree(small_export, raw)
+    return Warehouse(raw=raw, db=db, target=workbench / "target", capfd=capfd)
+
+
+@pytest.fixture
+def built(warehouse: Warehouse, workbench: Path) -> Warehouse:
+    """A warehouse whose last build was good."""
+    good = workbench / "good.duckdb"
+    if not good.exists():
+        outcome = warehouse.run()
+        assert outcome.success, outcome.output
+        shutil.copy(warehouse.db, good)
+    else:
+        shutil.copy(good, warehouse.db)
+    return warehouse
