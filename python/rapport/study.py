@@ -237,8 +237,8 @@ def wellbeing_findings(wellbeing_change_moments: pd.DataFrame) -> pd.DataFrame:
     rows: list[Row] = [("wellbeing_change", "followup - baseline", paired_t(change))]
     rows += [("wellbeing_change", name, result) for name, result in paired_effect_sizes(change).items()]
     rows.append(("wellbeing_change", "percent_change", percent_change(change)))
-    rows.append(("wellbeing_change_by_utilization", "utilization_type", one_way_anova(by_utilization)))
     rows += [("wellbeing_change_group_means", name, result) for name, result in group_means(by_utilization).items()]
+    rows.append(("wellbeing_change_by_utilization", "utilization_type", one_way_anova(by_utilization)))
     rows += [
         ("wellbeing_change_by_utilization_tukey", _contrast_term(*contrast), result)
         for contrast, result in tukey_kramer(by_utilization, TUKEY_CONTRASTS).items()

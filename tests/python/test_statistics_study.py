@@ -37,6 +37,7 @@ CONTRACT = {
     "alliance_by_utilization": ["utilization_type"],
     "alliance_by_utilization_dunn": [*("telecoaching - teletherapy", "telecoaching - both", "teletherapy - both")],
     "wellbeing_change": ["followup - baseline", "d_z", "d_rm", "d_av", "percent_change"],
+    "wellbeing_change_group_means": ["teletherapy", "telecoaching", "both"],
     "wellbeing_change_by_utilization": ["utilization_type"],
     "wellbeing_change_by_utilization_tukey": [
         *("telecoaching - teletherapy", "both - teletherapy", "both - telecoaching")
