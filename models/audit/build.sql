@@ -4,6 +4,7 @@ select
     cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
     '{{ env_var("RAPPORT_RAW", "demo") | replace("'", "''") }}' as raw_folder,
     '{{ env_var("RAPPORT_RAW_FORMAT", "parquet") | replace("'", "''") }}' as raw_format,
+    (select count(*) > 0 from glob('{{ raw_path("_calibration.json") }}')) as is_calibrated,
     cast('{{ var("study_start") }}' as date) as study_start,
     cast('{{ var("study_end") }}' as date) as study_end,
     {% for name in ['min_followup_days', 'who5_cutoff', 'improvement_points', 'adult_age'] -%}

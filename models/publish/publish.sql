@@ -1,5 +1,5 @@
 -- The one step that changes schema marts: all tables of this build in one transaction, or none.
--- depends_on: {{ ref('gate_files') }}, {{ ref('gate_raw') }}, {{ ref('gate_candidates') }}, {{ ref('gate_findings') }}
+-- depends_on: {{ ref('gate_files') }}, {{ ref('gate_raw') }}, {{ ref('gate_candidates') }}, {{ ref('gate_findings') }}, {{ ref('gate_reproduction') }}
 {{ config(materialized='publication', schema='audit', contract={'enforced': false}) }}
 {%- set tables = [
     ref('eligibility'),
@@ -10,6 +10,8 @@
     ref('table_1'),
     ref('inference_results'),
     ref('model_fit'),
+    ref('reproduction'),
+    ref('consistency'),
 ] %}
 {%- for table in tables %}
 select

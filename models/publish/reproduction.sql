@@ -1,0 +1,2 @@
+-- Every printed figure of the study beside ours.
+select * from {{ ref('candidate_reproduction') }}

@@ -1,0 +1,69 @@
+-- On an export that is calibrated to the printed figures every figure is reproduced, except those that no data could; on any other export the comparison is no gate.
+with
+
+reproduction as (
+
+    select * from {{ ref('candidate_reproduction') }}
+
+),
+
+irreproducible as (
+
+    select * from {{ ref('irreproducible_figures') }}
+
+),
+
+build as (
+
+    select * from {{ ref('build') }}
+
+),
+
+disagreements as (
+
+    select
+        reproduction.figure_id
+        || ': printed ' || reproduction.printed
+        || ', ours ' || coalesce(cast(reproduction.our_value as varchar), 'undefined') as message
+    from reproduction
+    cross join build
+    left join irreproducible on reproduction.figure_id = irreproducible.figure_id
+    where
+        build.is_calibrated
+        and irreproducible.figure_id is null
+        and (
+            not reproduction.agrees
+            or (reproduction.our_value is null and reproduction.note = 'not defined on these data')
+        )
+
+),
+
+messages as (
+
+    select
+        count(*) as disagreements,
+        {{ join_strings('message', "chr(10) || '  '", 'message') }} as message
+    from disagreements
+
+),
+
+final as (
+
+    select
+        build.build_id,
+        build.is_calibrated,
+        case
+            when messages.disagreements > 0
+                then
+                    {{ raise_error(
+                        "'gate reproduction is closed, marts stay as they were. Printed figures no longer reproduced: '"
+                        ~ " || messages.disagreements || chr(10) || '  ' || messages.message"
+                    ) }}
+            else true
+        end as is_open
+    from build
+    cross join messages
+
+)
+
+select * from final
