@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build test lint docs golden lock clean
+.PHONY: help build test lint docs golden twin lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -36,6 +36,12 @@ docs: $(VENV)/.runtime
 ## make golden    R's results anew (needs R); the tests compare with the committed ones
 golden:
 	Rscript tests/golden/make_golden.R
+
+## make twin      the demo export anew: the study's twin, from its seed (a minute and a half; the same files bit for bit)
+twin: $(VENV)/.runtime
+	rm -rf demo
+	$(BIN)/python -m rapport.twin --out demo
+	git diff --stat --exit-code -- demo
 
 ## make lock      the lock files anew from pyproject.toml (needs uv)
 lock:

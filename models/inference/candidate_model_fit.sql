@@ -21,6 +21,7 @@ final as (
         cast(df as double) as df,
         cast(df_residual as double) as df_residual,
         cast(p_value as double) as p_value,
+        cast(model_p_value as double) as model_p_value,
         cast(note as varchar) as note
     from steps
 

@@ -83,10 +83,11 @@ final as (
         agrees,
         our_value - printed_value as difference,
         case
+            when agrees then null
+            when reason is not null then reason
             when our_value is null and target_table = 'study_parameter'
                 then 'a rule that the models are written by, not a figure of the tables'
             when our_value is null then 'not defined on these data'
-            when not agrees then reason
         end as note
     from compared
     order by figure_id

@@ -7,6 +7,12 @@ reproduction as (
 
 ),
 
+printed as (
+
+    select * from {{ ref('printed_figures') }}
+
+),
+
 irreproducible as (
 
     select * from {{ ref('irreproducible_figures') }}
@@ -27,14 +33,13 @@ disagreements as (
         || ', ours ' || coalesce(cast(reproduction.our_value as varchar), 'undefined') as message
     from reproduction
     cross join build
+    inner join printed on reproduction.figure_id = printed.figure_id
     left join irreproducible on reproduction.figure_id = irreproducible.figure_id
     where
         build.is_calibrated
         and irreproducible.figure_id is null
-        and (
-            not reproduction.agrees
-            or (reproduction.our_value is null and reproduction.note = 'not defined on these data')
-        )
+        and not coalesce(reproduction.agrees, false)
+        and not (reproduction.our_value is null and printed.target_table = 'study_parameter')
 
 ),
 

@@ -11,9 +11,10 @@ final as (
 
     select
         *,
-        coalesce(total_sessions, 0) >= 1 as has_session,
+        coalesce(total_sessions, 0) >= {{ var('min_sessions') }} as has_session,
         case
-            when total_sessions is null then 'no completed session in the study window'
+            when coalesce(total_sessions, 0) < {{ var('min_sessions') }}
+                then 'too few completed sessions in the study window'
         end as session_failure
     from answered
 

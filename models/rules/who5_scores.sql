@@ -14,7 +14,7 @@ scored as (
         assessment_id,
         participant_id,
         completed_at,
-        4 * (item_1 + item_2 + item_3 + item_4 + item_5) as who5_score
+        {{ var("who5_points_per_item") }} * (item_1 + item_2 + item_3 + item_4 + item_5) as who5_score
     from assessments
 
 ),

@@ -22,6 +22,8 @@ MARTS = (
     "table_1",
     "inference_results",
     "model_fit",
+    "reproduction",
+    "consistency",
 )
 
 

@@ -514,6 +514,8 @@ def test_nothing_else_is_inconsistent(table: pd.DataFrame) -> None:
         "skew_direction": 1,
         "pairwise_p_in_abstract": 1,
         "standardized_intercept": 1,
+        "standardized_dummy_at_most": 2,
+        "interaction_limit_at_least": 1,
     }
 
 
@@ -639,3 +641,21 @@ def test_figures_by_id(seed: pd.DataFrame) -> None:
     assert figures["res_change_anova_p"].interval == Interval(-math.inf, 0.001)
     assert figures["abs_alliance_null_ps"].interval == Interval(0.07, math.inf)
     assert figures["abs_n_participants"].count == 3087
+
+
+def test_irreproducible_figures_are_those_found_inconsistent(table: pd.DataFrame) -> None:
+    """Whatever is excused from the reproduction is proved impossible here."""
+    excused = pd.read_csv(SEED.with_name("irreproducible_figures.csv"))["figure_id"]
+    proved = table.loc[table["verdict"] == "inconsistent", "printed"].str.split(" = ").str[0]
+    assert set(excused) <= set(proved)
+
+
+def test_least_interaction_se_is_attained_without_covariates() -> None:
+    """Three groups that share n - 1 as the bound wants it: the formula gives back the two standard errors."""
+    mean_square, n, reference, other, this = 0.94, 675, 300.0, 85.0, 289.0
+    assert reference + other + this == n - 1
+    other_se = math.sqrt(mean_square * (1 / reference + 1 / other))
+    this_se = math.sqrt(mean_square * (1 / reference + 1 / this))
+    least = r.least_interaction_se(other_se, mean_square, n)
+    assert least <= this_se
+    assert least == pytest.approx(this_se, rel=2e-3)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from scipy import stats
+
 from rapport.consistency import rules
 from rapport.consistency.check import (
     COEFFICIENTS,
@@ -157,6 +159,7 @@ def model_fit(f: Figures) -> Iterator[Check]:
                 delta,
                 "The share of variance that the interaction's t brings",
             )
+    yield from _shared_spread(f)
     r_squared = f["res_moderation_baseline_r_squared"]
     delta = f["res_moderation_baseline_delta_r_squared"]
     yield compare(
@@ -166,6 +169,35 @@ def model_fit(f: Figures) -> Iterator[Check]:
         r_squared.interval - delta.interval,
         after,
         "R² of the moderation by baseline without its interaction (the predictors of Table 2)",
+    )
+
+
+def _shared_spread(f: Figures) -> Iterator[Check]:
+    """The upper limit of the first interaction with utilization type, given the limits of the second.
+
+    Both share the reference group and the sample's sum of squares of the z-scored alliance score, n - 1.
+    """
+    n, r_squared = f["t2_n"], f["res_moderation_utilization_r_squared"]
+    b, target = f["res_moderation_telecoaching_beta"], f["res_moderation_telecoaching_ci_high"]
+    other, low, high = (f[f"res_moderation_both_{name}"] for name in ("beta", "ci_low", "ci_high"))
+    _, size, _ = INTERACTIONS["telecoaching"]
+    df = n.count - size
+    quantile = float(stats.t.ppf(0.5 + confidence_level(f) / 2.0, df))
+
+    def limit(b_: float, other_half_width: float, r_squared_: float) -> float:
+        mean_square = (1.0 - r_squared_) * (n.count - 1) / df
+        return b_ + quantile * rules.least_interaction_se(other_half_width / quantile, mean_square, n.count)
+
+    widest = min(other.interval.high - low.interval.low, high.interval.high - other.interval.low)
+    least = limit(b.interval.low, widest, r_squared.interval.high)
+    central = limit(b.value, (high.value - low.value) / 2.0, r_squared.value)
+    yield compare(
+        "interaction_limit_at_least",
+        (b, other, low, high, r_squared, n),
+        central,
+        Interval(least, math.inf),
+        target,
+        "The least upper limit that the other interaction's limits leave",
     )
 
 
@@ -262,6 +294,18 @@ def standardized(f: Figures) -> Iterator[Check]:
         "b/sd(y) of sex, the dummy left as 0/1,",
         note=f"b·sd(x)/sd(y) would be near {full:.4f}, {like}",
     )
+    n = f["t2_n"]
+    widest = 0.5 * math.sqrt(n.count / (n.count - 1))  # the SD of a dummy with both values equally frequent
+    for target in (beta, f["res_male_beta"]):
+        yield compare(
+            "standardized_dummy_at_most",
+            (b, n, *sources),
+            full,
+            Interval(0.0, (b.interval.scaled(widest) / spread).high),
+            target,
+            "b·sd(x)/sd(y) of sex",
+            note=f"no dummy spreads more than {widest:.3f}; the printed figure is b/sd(y), {like}",
+        )
 
 
 def _outcome_sd(f: Figures, exact: bool) -> Interval:

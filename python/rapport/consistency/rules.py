@@ -16,6 +16,7 @@ from datetime import date
 from functools import lru_cache
 from itertools import combinations
 
+import numpy as np
 from scipy import optimize, stats
 
 from rapport.consistency.figures import TOLERANCE, Interval, corners
@@ -272,6 +273,29 @@ def coefficient_is_possible(row: Coefficient, df: int, level: float) -> bool:
         if found.success:
             return True
     return False
+
+
+def least_interaction_se(other_se: float, residual_mean_square: float, n: int) -> float:
+    """The smallest standard error that the interaction of one group can have, given that of another.
+
+    With a z-scored predictor and a common reference group, an interaction's squared standard error is at least
+    MSE · (1/A + 1/B), A and B being the predictor's sums of squares within the reference group and within the group of
+    the interaction (covariates only add to it). Over all groups these sums are at most n - 1, so what the other
+    interaction's standard error takes is not left for this one.
+
+    Reference: variance of a contrast of within-group slopes, e.g. Seber & Lee (2003), Linear Regression Analysis,
+    section 6.4.
+    """
+    share = other_se**2 / residual_mean_square
+
+    def squared(reference: float) -> float:
+        other = 1.0 / (share - 1.0 / reference)
+        left = n - 1 - reference - other
+        return 1.0 / reference + 1.0 / left if other > 0.0 and left > 0.0 else math.inf
+
+    grid = np.linspace(1.0 / share, n - 1.0, 20_001)[1:-1]
+    least = min(squared(float(reference)) for reference in grid)
+    return math.sqrt(residual_mean_square * least)
 
 
 def f_of_model(r_squared: Interval, terms: int, df_residual: int) -> Interval:

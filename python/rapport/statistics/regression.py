@@ -283,7 +283,8 @@ def hierarchical_regression(data: CrossProducts, added_terms: Sequence[Sequence[
             continue
         gain = math.fsum(squares[before:])
         df, df_residual = float(rank - before), float(data.n - rank - 1)
-        f_change = gain / df / ((1.0 - r_squared) / df_residual) if df else None
+        residual_mean_square = (1.0 - r_squared) / df_residual
+        f_change = gain / df / residual_mean_square if df else None
         fits.append(
             RegressionStep(
                 step=number,
@@ -295,6 +296,9 @@ def hierarchical_regression(data: CrossProducts, added_terms: Sequence[Sequence[
                 df=df,
                 df_residual=df_residual,
                 p_value=None if f_change is None else distributions.f_p(f_change, df, df_residual),
+                model_p_value=(
+                    distributions.f_p(r_squared / rank / residual_mean_square, rank, df_residual) if rank else None
+                ),
                 note=None if df else "the terms added are aliased",
             )
         )

@@ -70,6 +70,7 @@ class RegressionStep:
         df: degrees of freedom of the gain.
         df_residual: residual degrees of freedom of the model.
         p_value: P of the gain.
+        model_p_value: P of the whole model at this step (F test against no predictors).
         note: why figures are missing.
     """
 
@@ -82,4 +83,5 @@ class RegressionStep:
     df: float | None = None
     df_residual: float | None = None
     p_value: float | None = None
+    model_p_value: float | None = None
     note: str | None = None
