@@ -18,9 +18,9 @@ MARKER = "_calibration.json"
 
 CARD = """# Synthetic data, calibrated to published figures; no row describes a real person
 
-This raw export is the *twin* of a published study of therapeutic alliance: its items, dates and visits were searched by a
-program until the tables built from them print the figures that the study prints. So agreement with the study shows that
-the pipeline computes what the paper describes, not that the finding replicates.
+This raw export is the *twin* of a published study of therapeutic alliance: its items, dates and visits were searched by
+a program until the tables built from them print the figures that the study prints. So agreement with the study shows
+that the pipeline computes what the paper describes, not that the finding replicates.
 
 | | |
 |---|---|
