@@ -13,10 +13,10 @@ help:
 build: $(VENV)/.runtime
 	$(BIN)/dbt build
 	@echo
-	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts (the demo export is synthetic). Have a look:"
+	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
-	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select * from marts.table_1 where utilization_type = 'total'\""
-	@echo "  $(BIN)/dbt --quiet show --limit 70 --inline 'select analysis, term, n, estimate, p_value from marts.inference_results'"
+	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
+	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where not agrees\""
 
 ## make test      linters, type checker, and every test
 test: lint
@@ -31,7 +31,8 @@ lint: $(VENV)/.development
 
 ## make docs      dbt's documentation site as one file, target/static_index.html
 docs: $(VENV)/.runtime
-	$(BIN)/dbt docs generate --static
+	$(BIN)/dbt --quiet docs generate --static
+	@echo "Open target/static_index.html"
 
 ## make golden    R's results anew (needs R); the tests compare with the committed ones
 golden:

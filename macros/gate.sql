@@ -17,7 +17,7 @@ broken as (
     select
         *,
         table_name || ': ' || rule
-        || case when unexpected is not null then ' (' || unexpected || ' failing)' else '' end
+        || case when unexpected > 0 then ' (' || unexpected || ' failing)' else '' end
         || case when sample_keys is not null then ', for example ' || sample_keys else '' end
         || case when detail is not null then ' - ' || detail else '' end as message
     from verdicts

@@ -17,7 +17,10 @@
 select
     '{{ invocation_id }}' as build_id,
     '{{ table.identifier }}' as table_name,
-    count(*) as published_rows
-from {{ table }}
+    (select count(*) from {{ table }}) as published_rows,
+    raw_folder,
+    raw_format,
+    started_at
+from {{ ref('build') }}
 {% if not loop.last %}union all{% endif %}
 {%- endfor %}

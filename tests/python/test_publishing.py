@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,3 +140,30 @@ def test_a_killed_build_leaves_old_or_new_tables(built: Warehouse) -> None:
     outcome = built.run()
     assert outcome.success, outcome.output
     assert built.marts()["eligibility"] != before["eligibility"]
+
+
+def test_freshness_reads_both_formats(warehouse: Warehouse) -> None:
+    for raw_format in ("parquet", "csv"):
+        if raw_format == "csv":
+            with duckdb.connect() as connection:
+                for path in warehouse.raw.glob("*/*.parquet"):
+                    connection.execute(f"copy (from '{path}') to '{path.with_suffix('.csv')}' (format csv, header)")
+                    path.unlink()
+        warehouse.raw_format = raw_format
+        outcome = warehouse.dbt("source", "freshness")
+        assert outcome.success, outcome.output
+        assert outcome.output.count("WARN freshness of raw.") == 4, "the demo export is years old"
+
+
+def test_warnings_are_shown_and_stop_nothing(built: Warehouse) -> None:
+    built.rewrite("alliance_ratings", "select * replace (submitted_at - interval 30 day as submitted_at) from rows")
+    outcome = built.run()
+    assert outcome.success, outcome.output
+    assert "Audit warning: alliance_ratings: submitted_at is not before its session (" in outcome.output
+
+
+def test_the_folder_of_the_database_is_made(warehouse: Warehouse) -> None:
+    warehouse.db = warehouse.db.with_name("new") / "folder" / "rapport.duckdb"
+    assert warehouse.run("--select", "build").success
+    assert warehouse.db.exists()
+    shutil.rmtree(warehouse.db.parent)

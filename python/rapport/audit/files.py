@@ -109,7 +109,8 @@ def check_table(
         "holds part files",
         bool(files),
         evaluated=len(files),
-        detail=f"no *.{file_format} file in {folder}" + (f", but {others[0].name}" if others else ""),
+        detail=f"no *.{file_format} file in {folder}"
+        + (f", but {others[0].name} (RAPPORT_RAW_FORMAT is {file_format})" if others else ""),
     )
     yield _verdict(
         name,
@@ -149,7 +150,7 @@ def check_table(
             evaluated=len(types),
             unexpected=len(lacking),
             sample_keys=join_keys(lacking),
-            detail=f"{', '.join(lacking[:3])} has no such column",
+            detail="it holds " + ", ".join(next((held for held in types.values() if column not in held), {})),
         )
     if unreadable or any(missing.values()):
         return
