@@ -3,35 +3,10 @@
     'n', 'estimate', 'std_error', 'standardized_estimate', 'statistic', 'df', 'df_residual',
     'p_value', 'p_adjusted', 'ci_low', 'ci_high', 'effect_size',
 ] %}
-{%- set fit_columns = ['n', 'r_squared', 'delta_r_squared', 'f_change', 'df', 'df_residual', 'p_value', 'model_p_value'] %}
-{%- set parameters = {
-    'study_start': "strftime(study_start, '%Y%m%d')",
-    'study_end': "strftime(study_end, '%Y%m%d')",
-    'min_age': 'adult_age',
-    'min_followup_days': 'min_followup_days',
-    'who5_cutoff': 'who5_cutoff',
-    'improvement_points': 'improvement_points',
-    'min_sessions': var('min_sessions'),
-    'who5_multiplier': var('who5_points_per_item'),
-} %}
-{#- The scales are those that the sources declare. #}
-{%- for scale, table in [('who5', 'who5_assessments'), ('alliance', 'alliance_ratings')] %}
-    {%- set relation = source('raw', table) %}
-    {%- if execute %}
-        {%- set columns = graph.sources['source.' ~ project_name ~ '.raw.' ~ table].columns.values() | list %}
-        {%- set items = columns | selectattr('config.meta.maximum', 'defined') | list %}
-        {%- set lowest = items[0].config.meta.minimum %}
-        {%- set highest = items[0].config.meta.maximum %}
-        {%- do parameters.update({
-            scale ~ '_item_count': items | length,
-            scale ~ '_item_min': lowest,
-            scale ~ '_item_max': highest,
-            scale ~ '_item_levels': highest - lowest + 1,
-            scale ~ '_score_min': var('who5_points_per_item') * (items | length) * lowest,
-            scale ~ '_score_max': var('who5_points_per_item') * (items | length) * highest,
-        }) %}
-    {%- endif %}
-{%- endfor %}
+{%- set fit_columns = [
+    'n', 'r_squared', 'delta_r_squared', 'f_change', 'df', 'df_residual', 'p_value', 'model_p_value',
+] %}
+{%- set parameters = study_parameters() %}
 with
 
 inference_results as (
