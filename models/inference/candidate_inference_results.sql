@@ -23,6 +23,7 @@ final as (
         cast(estimate as double) as estimate,
         cast(std_error as double) as std_error,
         cast(standardized_estimate as double) as standardized_estimate,
+        cast(y_standardized_estimate as double) as y_standardized_estimate,
         cast(statistic_name as varchar) as statistic_name,
         cast(statistic as double) as statistic,
         cast(df as double) as df,

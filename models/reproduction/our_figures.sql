@@ -1,6 +1,6 @@
 -- Every figure of ours that a printed one can be compared with, as one row: results, Table 1, the flow, and the rules of the study.
 {%- set result_columns = [
-    'n', 'estimate', 'std_error', 'standardized_estimate', 'statistic', 'df', 'df_residual',
+    'n', 'estimate', 'std_error', 'standardized_estimate', 'y_standardized_estimate', 'statistic', 'df', 'df_residual',
     'p_value', 'p_adjusted', 'ci_low', 'ci_high', 'effect_size',
 ] %}
 {%- set fit_columns = [

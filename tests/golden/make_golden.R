@@ -11,7 +11,7 @@ cutoff <- 28
 improvement <- 10
 
 figures <- c(
-  "n", "estimate", "std_error", "standardized_estimate", "statistic", "df", "df_residual",
+  "n", "estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic", "df", "df_residual",
   "p_value", "p_adjusted", "ci_low", "ci_high", "effect_size"
 )
 
@@ -347,12 +347,14 @@ regression_results <- function(sample, analysis) {
     rownames(limits) <- gsub("`", "", rownames(limits))
     for (term in intersect(c("(Intercept)", terms), rownames(table))) {
       beta <- NA
+      y_beta <- NA
       if (term != "(Intercept)") {
         beta <- table[term, 1] * sd(sample[[term]]) / sd(sample$followup_score)
+        y_beta <- table[term, 1] / sd(sample$followup_score)
       }
       results[results$term == term, ] <- row_of(analysis, term,
         n = n, estimate = table[term, 1], std_error = table[term, 2],
-        standardized_estimate = beta, statistic = table[term, 3],
+        standardized_estimate = beta, y_standardized_estimate = y_beta, statistic = table[term, 3],
         df_residual = model$df.residual, p_value = table[term, 4],
         ci_low = limits[term, 1], ci_high = limits[term, 2]
       )

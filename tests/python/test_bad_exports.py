@@ -167,6 +167,21 @@ BROKEN_ROWS: dict[str, tuple[Spoil, str]] = {
         replace("alliance_ratings", "session_id", "'no session'", first("rating_id")),
         "alliance_ratings: session_id is one of sessions (3 failing)",
     ),
+    "session without participant": (
+        replace("sessions", "participant_id", "null", first("session_id")),
+        "sessions: participant_id is not null (3 failing)",
+    ),
+    "rating without session": (
+        replace("alliance_ratings", "session_id", "null", first("rating_id")),
+        "alliance_ratings: session_id is not null (3 failing)",
+    ),
+    **{
+        f"item {number} out of its scale": (
+            replace("who5_assessments", f"item_{number}", "9", first("assessment_id")),
+            f"who5_assessments: item_{number} is 0 to 5 (3 failing)",
+        )
+        for number in (2, 3, 4)
+    },
     "rating undated": (
         replace("alliance_ratings", "submitted_at", "null", first("rating_id")),
         "alliance_ratings: submitted_at is not null (3 failing)",

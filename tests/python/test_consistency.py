@@ -514,7 +514,6 @@ def test_nothing_else_is_inconsistent(table: pd.DataFrame) -> None:
         "skew_direction": 1,
         "pairwise_p_in_abstract": 1,
         "standardized_intercept": 1,
-        "standardized_dummy_at_most": 2,
         "interaction_limit_at_least": 1,
     }
 

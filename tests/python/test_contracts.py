@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import MARTS, ROOT
+from conftest import MARTS, ROOT, Warehouse
 
 SOURCES = yaml.safe_load((ROOT / "models/raw/_raw__sources.yml").read_text(encoding="utf-8"))["sources"][0]["tables"]
 
@@ -79,3 +79,51 @@ def test_every_rule_opens_with_a_sentence() -> None:
         first = path.read_text(encoding="utf-8").split("\n", maxsplit=1)[0]
         assert first.startswith("-- "), path
         assert first.endswith("."), path
+
+
+# The columns that users rely on, written out: a model may add to them, never drop or rename one.
+PROMISED = {
+    "eligibility": "participant_id is_adult is_sponsored is_registered has_session has_baseline has_followup has_rating"
+    " is_eligible first_failed_criterion",
+    "eligibility_flow": "step criterion participants excluded",
+    "participant_alliance": "participant_id alliance_score bond_mean goals_mean rated_sessions item_responses",
+    "who5_change": "participant_id baseline_score followup_score who5_change follow_up_days screened_positive"
+    " clinical_recovery clinical_improvement",
+    "analysis_cohort": "participant_id alliance_score bond_mean goals_mean rated_sessions item_responses baseline_score"
+    " followup_score who5_change follow_up_days screened_positive clinical_recovery clinical_improvement age_years sex"
+    " within_usa utilization_type total_sessions time_in_care_days",
+    "table_1": "variable level utilization_type statistic value",
+    "inference_results": "analysis term method n estimate_name estimate std_error standardized_estimate statistic_name"
+    " statistic df df_residual p_value p_adjusted ci_low ci_high effect_size_name effect_size note",
+    "model_fit": "analysis step terms n r_squared delta_r_squared f_change df df_residual p_value",
+}
+
+
+@pytest.mark.parametrize("table", PROMISED)
+def test_a_build_has_the_promised_columns(built: Warehouse, table: str) -> None:
+    columns = {row[0] for row in built.query(f"select column_name from (describe marts.{table})")}
+    assert set(PROMISED[table].split()) <= columns
+
+
+def test_table_1_has_the_promised_rows(built: Warehouse) -> None:
+    numeric = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
+    counted = (
+        *(("sex", level) for level in ("female", "male", "missing")),
+        *(("country", level) for level in ("within_usa", "outside_usa")),
+        ("screened_positive", None),
+        ("participants", None),
+    )
+    rows = built.query("select variable, level, utilization_type, statistic from marts.table_1")
+    promised = {
+        (variable, None, column, statistic)
+        for variable in numeric
+        for column in ("teletherapy", "telecoaching", "both", "total")
+        for statistic in ("n", "mean", "sd", "median", "min", "max")
+    } | {
+        (variable, level, column, statistic)
+        for variable, level in counted
+        for column in ("teletherapy", "telecoaching", "both", "total")
+        for statistic in ("n", "percent")
+    }
+    assert set(rows) == promised
+    assert len(rows) == len(promised)

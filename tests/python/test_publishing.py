@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import ROOT, Warehouse
+from conftest import MARTS, ROOT, Warehouse
+
+from rapport.audit import run_suites
 
 Marts = dict[str, list[tuple[object, ...]]]
 
@@ -167,3 +170,93 @@ def test_the_folder_of_the_database_is_made(warehouse: Warehouse) -> None:
     assert warehouse.run("--select", "build").success
     assert warehouse.db.exists()
     shutil.rmtree(warehouse.db.parent)
+
+
+def test_a_broken_candidate_closes_its_gate(built: Warehouse) -> None:
+    """Three points an item give scores that no WHO-5 has."""
+    before = built.marts()
+    outcome = built.run("--vars", "who5_points_per_item: 3")
+    assert not outcome.success
+    assert "gate candidates is closed" in outcome.output
+    assert "who5_change: baseline_score is a multiple of 4 from 0 to 100 (" in outcome.output
+    assert built.marts() == before
+
+
+# What is done to a table behind the build's back, and the rule that has to see it.
+TAMPERED = {
+    "flow and cohort": (
+        "candidates",
+        "delete from candidates.analysis_cohort where participant_id = (select min(participant_id) from candidates.analysis_cohort)",
+        {
+            ("eligibility_flow", "the last step counts the rows of the cohort"),
+            ("analysis_cohort", "the cohort is everyone eligible"),
+            ("table_1", "the total counts the rows of the cohort"),
+        },
+    ),
+    "eligible without alliance": (
+        "candidates",
+        "delete from candidates.participant_alliance where participant_id = (select min(participant_id) from candidates.analysis_cohort)",
+        {
+            ("eligibility", "every eligible participant has an alliance score"),
+            ("participant_alliance", "participants with a rating are those with an alliance score"),
+        },
+    ),
+    "eligible without change": (
+        "candidates",
+        "delete from candidates.who5_change where participant_id = (select min(participant_id) from candidates.analysis_cohort)",
+        {
+            ("eligibility", "every eligible participant has a WHO-5 change"),
+            ("who5_change", "participants with baseline and follow-up are those with a change"),
+        },
+    ),
+    "a participant lost": (
+        "candidates",
+        "delete from candidates.eligibility where participant_id = (select min(participant_id) from candidates.eligibility where first_failed_criterion = 'adult')",
+        {("eligibility", "every participant of the export is judged")},
+    ),
+    "a step that does not add up": (
+        "candidates",
+        "update candidates.eligibility_flow set excluded = excluded + 1 where step = 3",
+        {("eligibility_flow", "each step leaves what the step before had, less the excluded")},
+    ),
+    "a test lost": (
+        "findings",
+        "delete from inference.inference_results where analysis = 'alliance_by_sex'",
+        {("inference_results", "every analysis and term of the contract has its row")},
+    ),
+    "an impossible P": (
+        "findings",
+        "update inference.inference_results set p_value = 1.5 where analysis = 'alliance_by_sex'",
+        {("inference_results", "p_value is 0 to 1")},
+    ),
+    "a figure missing without a word": (
+        "findings",
+        "update inference.inference_results set estimate = null, statistic = null where analysis = 'alliance_vs_age'",
+        {("inference_results", "a row without estimate and statistic says why")},
+    ),
+    "a step lost": (
+        "findings",
+        "delete from inference.model_fit where step = 2",
+        {("model_fit", "every step of the contract has its row")},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_suites_see_what_does_not_reconcile(built: Warehouse, case: str) -> None:
+    layer, tamper, expected = TAMPERED[case]
+    with duckdb.connect(str(built.db)) as connection:
+        build = connection.execute("select * from audit.build").df()
+        connection.execute(tamper)
+        verdicts = run_suites(connection, build, ROOT / "expectations" / layer).to_pylist()
+    broken = {(row["table_name"], row["rule"]) for row in verdicts if not row["passed"]}
+    assert expected <= broken
+    assert all(row["severity"] == "critical" for row in verdicts if (row["table_name"], row["rule"]) in expected)
+
+
+def test_paths_may_be_relative(warehouse: Warehouse) -> None:
+    warehouse.raw = Path(os.path.relpath(warehouse.raw, ROOT))
+    warehouse.db = Path(os.path.relpath(warehouse.db, ROOT))
+    outcome = warehouse.run()
+    assert outcome.success, outcome.output
+    assert len(warehouse.marts()) == len(MARTS)

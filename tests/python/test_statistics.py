@@ -43,7 +43,15 @@ EQUAL = FrequencyTable([4.0], [7])
 
 def figures(result: TestResult) -> dict[str, float]:
     names = (
-        *("estimate", "std_error", "standardized_estimate", "statistic", "df", "df_residual"),
+        *(
+            "estimate",
+            "std_error",
+            "standardized_estimate",
+            "y_standardized_estimate",
+            "statistic",
+            "df",
+            "df_residual",
+        ),
         *("p_value", "p_adjusted", "ci_low", "ci_high", "effect_size"),
     )
     values = {name: getattr(result, name) for name in names}

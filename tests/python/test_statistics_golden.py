@@ -16,7 +16,7 @@ RELATIVE = 1e-8
 ABSOLUTE = 1e-12
 
 FIGURES = [
-    *("estimate", "std_error", "standardized_estimate", "statistic", "df", "df_residual"),
+    *("estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic", "df", "df_residual"),
     *("p_value", "p_adjusted", "ci_low", "ci_high", "effect_size"),
 ]
 FIT_FIGURES = ["r_squared", "delta_r_squared", "f_change", "df", "df_residual", "p_value"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
+from sufficient_statistics import TYPES, analysis_cohort, cohorts, reduce
 
 from rapport.statistics import (
     CrossProducts,
@@ -318,3 +320,72 @@ def test_cronbach_alpha_equals_its_definition_on_rows(seed: int, k: int) -> None
     ours = cronbach_alpha(30, np.cov(items.T))
     total = items.sum(axis=1).var(ddof=1)
     close(ours.estimate, k / (k - 1) * (1 - items.var(axis=0, ddof=1).sum() / total), abs_=1e-9)
+
+
+@settings(bounded, max_examples=80)
+@given(st.sampled_from(list(cohorts.COHORTS)), st.integers(0, 2**32 - 1), st.floats(0.3, 1.0))
+def test_findings_of_any_part_of_a_golden_cohort_equal_scipy(name: str, seed: int, share: float) -> None:
+    """The whole study on part of a cohort, against scipy and statsmodels on that part's rows."""
+    participants, ratings = cohorts.read(name)
+    keep = np.random.default_rng(seed).random(len(participants)) < share
+    assume(keep.any())
+    participants = participants[keep]
+    ratings = ratings[ratings["participant_id"].isin(participants["participant_id"])]
+    ours = reduce(participants, ratings).inference_results()
+    rows = analysis_cohort(participants, ratings)
+    score = rows["alliance_score"].to_numpy(dtype=float)
+
+    def scores_of(mask: pd.Series) -> np.ndarray:
+        return score[mask.fillna(False).to_numpy(dtype=bool)]
+
+    country = rows["country_code"]
+    pairs = {
+        ("alliance_by_sex", "female - male"): (rows["sex"] == "female", rows["sex"] == "male"),
+        ("alliance_by_country", "outside_usa - within_usa"): (country.notna() & (country != "US"), country == "US"),
+        ("alliance_by_depression_screen", "positive - negative"): (
+            rows["baseline_score"] <= cohorts.CUTOFF,
+            rows["baseline_score"] > cohorts.CUTOFF,
+        ),
+    }
+    for key, (first, second) in pairs.items():
+        x, y = scores_of(first), scores_of(second)
+        if len(x) and len(y) and np.ptp(np.concatenate([x, y])) > 0:
+            theirs = stats.mannwhitneyu(x, y, use_continuity=True, method="asymptotic")
+            close(ours.loc[key, "statistic"], theirs.statistic)
+            close(ours.loc[key, "p_value"], theirs.pvalue)
+        else:
+            assert isinstance(ours.loc[key, "note"], str)
+
+    by_type = [score[(rows["utilization_type"] == kind).to_numpy()] for kind in TYPES]
+    key = ("alliance_by_utilization", "utilization_type")
+    if all(map(len, by_type)) and np.ptp(score) > 0:
+        theirs = stats.kruskal(*by_type)
+        close(ours.loc[key, "statistic"], theirs.statistic)
+        close(ours.loc[key, "p_value"], theirs.pvalue)
+    else:
+        assert isinstance(ours.loc[key, "note"], str)
+
+    positive = rows[rows["baseline_score"] <= cohorts.CUTOFF]
+    change = (positive["followup_score"] - positive["baseline_score"]).to_numpy(dtype=float)
+    key = ("wellbeing_change", "followup - baseline")
+    if len(change) > 1 and np.ptp(change) > 0:
+        theirs = stats.ttest_rel(positive["followup_score"].astype(float), positive["baseline_score"].astype(float))
+        close(ours.loc[key, "statistic"], theirs.statistic)
+        close(ours.loc[key, "p_value"], theirs.pvalue, rel=1e-7, abs_=1e-15)
+
+    sample = positive[positive["sex"].notna()]
+    predictors = pd.DataFrame(
+        {
+            "(Intercept)": 1.0,
+            "age_years": sample["age_years"].astype(float),
+            "male": (sample["sex"] == "male").astype(float),
+            "time_in_care": sample["time_in_care_days"].astype(float),
+            "baseline_score": sample["baseline_score"].astype(float),
+            "alliance": sample["alliance_score"].astype(float),
+        }
+    )
+    if len(sample) > 8 and np.linalg.matrix_rank(predictors.to_numpy()) == 6:
+        fit = OLS(sample["followup_score"].to_numpy(dtype=float), predictors.to_numpy()).fit()
+        found = ours.loc["alliance_predicts_wellbeing"].reindex(predictors.columns)
+        np.testing.assert_allclose(found["estimate"].astype(float), fit.params, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(found["std_error"].astype(float), fit.bse, rtol=1e-7)

@@ -40,7 +40,7 @@ def test_the_twin_prints_the_studys_figures(twin: Warehouse) -> None:
     )
     excused = pd.read_csv(ROOT / "seeds/irreproducible_figures.csv")["figure_id"]
     assert {row[0] for row in lost} == set(excused), "each figure that is excused disagrees, and no other"
-    assert twin.query("select count(*) from marts.reproduction where agrees")[0][0] >= 367
+    assert twin.query("select count(*) from marts.reproduction where agrees")[0][0] == 369
     assert twin.query(
         "select count(*) filter (not coalesce(passed, false)) from audit.validation_results where severity = 'critical'"
     ) == [(0,)]

@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from rapport.audit.verdict import Verdict, join_keys, verdict_table
+from rapport.audit.verdict import MAX_SAMPLE_KEYS, Verdict, join_keys, verdict_table
 
 EXACT_INTEGERS = {"TINYINT", "UTINYINT", "SMALLINT", "USMALLINT", "INTEGER"}
 WIDE_INTEGERS = {"UINTEGER", "BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE"}
@@ -154,59 +154,43 @@ def check_table(
         )
     if unreadable or any(missing.values()):
         return
-    for column, declared in table.columns.items():
-        yield _check_type(connection, table, column, declared, {p: held[column] for p, held in types.items()})
+    for column in table.columns:
+        yield _check_type(connection, table, column, file_format, {p: held[column] for p, held in types.items()})
 
 
 def _check_type(
     connection: duckdb.DuckDBPyConnection,
     table: DeclaredTable,
     column: str,
-    declared: str,
+    file_format: str,
     held: dict[Path, str],
 ) -> Verdict:
     """Whether every value of a column can be read as its declared type without loss.
 
-    Parquet has types, so a file that holds another one is at fault with all its rows, even if the text looks
-    like numbers; integers kept as wider integers or whole floating-point numbers (the habit of data frames
-    with missing values) are read. CSV has only text, so each value is tried.
+    Parquet has types, so a file that holds another one is at fault with all its rows, even if the text looks like
+    numbers; integers kept as wider integers or whole floating-point numbers (the habit of data frames with missing
+    values) are read. CSV has only text, so each value is tried.
     """
+    declared = table.columns[column]
     rule = f"{column} is {declared}"
-    key = table.key
-    is_csv = table.location.startswith("read_csv")
-    castable = {"VARCHAR"} if is_csv else (WIDE_INTEGERS if declared == "integer" else set())
-    if is_csv and declared == "varchar":
+    inexact = {path: type_ for path, type_ in held.items() if type_ not in HOLDS_EXACTLY[declared] | {ALL_NULL}}
+    if not inexact:
         return _verdict(table.name, rule, True, evaluated=len(held))
-    wrong = {
+    foreign = {
         path: type_
-        for path, type_ in held.items()
-        if type_ != ALL_NULL and type_ not in HOLDS_EXACTLY[declared] | castable and not _is_decimal(declared, type_)
+        for path, type_ in inexact.items()
+        if file_format == "parquet" and not (declared == "integer" and _may_hold_integers(type_))
     }
+    if foreign:
+        faulty = f"from read_parquet([{', '.join(_literal(path) for path in foreign)}], union_by_name = true)"
+        detail = ", ".join(f"{path.name} holds {type_}" for path, type_ in list(foreign.items())[:3])
+    else:
+        faulty = f'from {table.location} where "{column}" is not null and {_is_lost(column, declared)}'
+        detail = f"values that are no {declared}"
     try:
-        if wrong:
-            rows, keys = 0, []
-            for path in wrong:
-                rows += _count(connection, f"select count(*) from read_parquet({_literal(path)})")
-                keys += connection.execute(f'select "{key}" from read_parquet({_literal(path)}) limit {3}').fetchall()
-            return _verdict(
-                table.name,
-                rule,
-                False,
-                evaluated=rows,
-                unexpected=rows,
-                sample_keys=join_keys(row[0] for row in keys),
-                detail=", ".join(f"{path.name} holds {type_}" for path, type_ in list(wrong.items())[:3]),
-            )
-        if all(type_ in HOLDS_EXACTLY[declared] or type_ == ALL_NULL for type_ in held.values()) and not is_csv:
-            return _verdict(table.name, rule, True, evaluated=len(held))
-        lost = f'"{column}" is not null and {_is_lost(column, declared)}'
         evaluated = _count(connection, f"select count(*) from {table.location}")
-        unexpected = _count(connection, f"select count(*) from {table.location} where {lost}")
-        keys = (
-            connection.execute(f'select "{key}" from {table.location} where {lost} limit 5').fetchall()
-            if unexpected
-            else []
-        )
+        unexpected = _count(connection, f"select count(*) {faulty}")
+        keys = connection.execute(f'select "{table.key}" {faulty} limit {MAX_SAMPLE_KEYS}').fetchall()
     except duckdb.Error as error:
         return _verdict(table.name, rule, False, detail=_first_sentence(error))
     return _verdict(
@@ -216,12 +200,12 @@ def _check_type(
         evaluated=evaluated,
         unexpected=unexpected,
         sample_keys=join_keys(row[0] for row in keys),
-        detail=f"values that are no {declared}",
+        detail=detail,
     )
 
 
-def _is_decimal(declared: str, type_: str) -> bool:
-    return declared == "integer" and type_.startswith("DECIMAL")
+def _may_hold_integers(type_: str) -> bool:
+    return type_ in WIDE_INTEGERS or type_.startswith("DECIMAL")
 
 
 def _is_lost(column: str, declared: str) -> str:

@@ -172,8 +172,10 @@ def least_squares(data: CrossProducts) -> dict[str, TestResult]:
 
     Returns:
         For the intercept and each term, in order: b, its standard error, t, df_residual, P, 95%
-        limits and β = b · SD(x) / SD(y) (not for the intercept). Notes without figures where
-        there are too few rows, the outcome has no variance or the fit is perfect.
+        limits, β = b · SD(x) / SD(y), and b / SD(y), the y-standardized coefficient that leaves a
+        dummy as 0 and 1 (Long 1997, Regression Models for Categorical and Limited Dependent
+        Variables, section 2.2.1); neither for the intercept. Notes without figures where there
+        are too few rows, the outcome has no variance or the fit is perfect.
     """
     names = [INTERCEPT, *data.terms]
     note = _fault(data)
@@ -189,6 +191,7 @@ def least_squares(data: CrossProducts) -> dict[str, TestResult]:
     term_norms, outcome_norm = norms[parts.kept], float(norms[-1])
     df_residual = float(data.n - m - 1)
     residual_sd = outcome_norm * math.sqrt(residual_share / df_residual)
+    outcome_sd = outcome_norm / math.sqrt(data.n - 1)
     standardized = solve_triangular(parts.factor, parts.loadings, lower=True, trans="T")
     inverse_factor = solve_triangular(parts.factor, np.eye(m), lower=True)
     estimates = standardized * outcome_norm / term_norms
@@ -211,6 +214,7 @@ def least_squares(data: CrossProducts) -> dict[str, TestResult]:
                 float(std_errors[i]),
                 df_residual,
                 float(standardized[i]),
+                float(estimates[i]) / outcome_sd,
             )
     return results
 
@@ -221,6 +225,7 @@ def _coefficient(
     std_error: float | None = None,
     df_residual: float | None = None,
     standardized: float | None = None,
+    y_standardized: float | None = None,
     note: str | None = None,
 ) -> TestResult:
     report = partial(TestResult, "Ordinary least squares", estimate_name="b", statistic_name="t")
@@ -233,6 +238,7 @@ def _coefficient(
         estimate=estimate,
         std_error=std_error,
         standardized_estimate=standardized,
+        y_standardized_estimate=y_standardized,
         statistic=t,
         df_residual=df_residual,
         p_value=distributions.t_two_sided_p(t, df_residual),

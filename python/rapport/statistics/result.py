@@ -21,7 +21,8 @@ class TestResult:
         estimate_name: what ``estimate`` is (``median_difference``, ``b`` …).
         estimate: the estimate, in the unit of the variable.
         std_error: its standard error.
-        standardized_estimate: the estimate in standard deviations of outcome per predictor.
+        standardized_estimate: the estimate in standard deviations of outcome per SD of predictor.
+        y_standardized_estimate: the estimate in standard deviations of the outcome per unit of the predictor.
         statistic_name: what ``statistic`` is (``W``, ``H``, ``Z``, ``t``, ``F``).
         statistic: the test statistic.
         df: degrees of freedom (of the numerator for F).
@@ -43,6 +44,7 @@ class TestResult:
     estimate: float | None = None
     std_error: float | None = None
     standardized_estimate: float | None = None
+    y_standardized_estimate: float | None = None
     statistic_name: str | None = None
     statistic: float | None = None
     df: float | None = None
