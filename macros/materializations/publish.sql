@@ -1,6 +1,6 @@
 {#- Write, audit, publish: the last step.
 
-    A model of materialization `published` is checked against its contract and left as a view in schema `pending`; it
+    A model of materialization `pending` is checked against its contract and left as a view in schema `pending`; it
     does not touch schema `marts`. The one model of materialization `publication` then replaces every published table
     in a single transaction: a reader, or whoever looks after a crash, finds all old tables or all new ones. -#}
 
@@ -8,7 +8,7 @@
     {{ return(relation.incorporate(path={'schema': 'pending'}, type='view')) }}
 {% endmacro %}
 
-{% materialization published, adapter='duckdb' %}
+{% materialization pending, adapter='duckdb' %}
     {%- set pending = pending_relation(this) -%}
 
     {{ run_hooks(pre_hooks) }}
@@ -29,7 +29,7 @@
 
     {{ run_hooks(pre_hooks) }}
     {% call statement('main') -%}
-        {%- for unique_id in model.depends_on.nodes if graph.nodes[unique_id].config.materialized == 'published' %}
+        {%- for unique_id in model.depends_on.nodes if graph.nodes[unique_id].config.materialized == 'pending' %}
             {%- set node = graph.nodes[unique_id] %}
             {%- set mart = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) %}
             {{ publish_table(node, mart) }}
