@@ -61,7 +61,7 @@ class Warehouse:
         try:
             result = dbtRunner().invoke(
                 [
-                    *("--no-use-colors", *arguments),
+                    *("--no-use-colors", "--no-write-json", *arguments),
                     *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
                     *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
                 ]
