@@ -51,3 +51,22 @@
         {{ separator }}
     )
 {%- endmacro %}
+
+{#- Around a model that sums fractions: the rows are sorted, and one thread adds them up in that order, so that equal data
+    give equal figures to the last bit. DuckDB's threads add their parts up in any order; an engine without this
+    setting needs exact sums. -#}
+{% macro sum_in_order() -%}
+    {{ return(adapter.dispatch('sum_in_order', 'rapport')()) }}
+{%- endmacro %}
+
+{% macro default__sum_in_order() -%}
+    set threads = 1
+{%- endmacro %}
+
+{% macro sum_in_any_order() -%}
+    {{ return(adapter.dispatch('sum_in_any_order', 'rapport')()) }}
+{%- endmacro %}
+
+{% macro default__sum_in_any_order() -%}
+    reset threads
+{%- endmacro %}

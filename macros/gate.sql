@@ -1,14 +1,26 @@
 {#- One row when every critical rule of a layer held in this build; otherwise an error that names table, rule, number of
     rows and example keys of each one that did not. A model and not a test, so that `dbt run` cannot walk around it.
 
-    `verdicts` must have been written by this very invocation: an audit that crashed or was left out is no pass. -#}
-{% macro gate(verdicts, layer) %}
+    Every one of `audits` must have been written by this very invocation: an audit that crashed or was left out is no
+    pass. -#}
+{% macro gate(audits, layer) %}
 with
 
 verdicts as (
-
-    select * from {{ verdicts }}
+    {% for audit in audits %}
+    select * from {{ audit }}
     where build_id = '{{ invocation_id }}'
+    {% if not loop.last %}union all by name{% endif %}
+    {%- endfor %}
+
+),
+
+audits_without_verdicts as (
+    {% for audit in audits %}
+    select '{{ audit.identifier }}' as audit
+    where not exists (select 1 from {{ audit }} where build_id = '{{ invocation_id }}')
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
 
 ),
 
@@ -29,6 +41,7 @@ counts as (
 
     select
         count(*) as rules,
+        (select count(*) from audits_without_verdicts) as silent_audits,
         count(case when severity = 'critical' and not passed then 1 end) as critical_failures,
         count(case when severity = 'warning' and not passed then 1 end) as warnings
     from verdicts
@@ -50,8 +63,8 @@ final as (
         counts.rules,
         counts.warnings,
         case
-            when counts.rules = 0
-                then {{ raise_error("'gate " ~ layer ~ " is closed: ' || counts.rules || ' verdicts of this build, run the whole build'") }}
+            when counts.silent_audits > 0
+                then {{ raise_error("'gate " ~ layer ~ " is closed: 0 verdicts of this build from ' || counts.silent_audits || ' audits, run the whole build'") }}
             when counts.critical_failures > 0
                 then {{ raise_error("'gate " ~ layer ~ " is closed, marts stay as they were. Critical rules broken: ' || counts.critical_failures || chr(10) || '  ' || messages.message") }}
             else true

@@ -29,11 +29,14 @@
 
     {{ run_hooks(pre_hooks) }}
     {% call statement('main') -%}
+        {%- set tables = [] %}
         {%- for unique_id in model.depends_on.nodes if graph.nodes[unique_id].config.materialized == 'pending' %}
             {%- set node = graph.nodes[unique_id] %}
             {%- set mart = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) %}
             {{ publish_table(node, mart) }}
+            {%- do tables.append(mart) %}
         {%- endfor %}
+        {{ record_publication(tables) }}
         create or replace table {{ target }} as {{ sql }}
     {%- endcall %}
     {{ run_hooks(post_hooks) }}

@@ -6,4 +6,6 @@ def model(dbt, session):
 
     build = dbt.ref("build")
     declared_columns = dbt.ref("declared_columns")
-    return check_files(session, build.df(), declared_columns.df())
+    part_files = dbt.ref("part_files")
+    reading_plan = dbt.ref("reading_plan")
+    return check_files(session, build.df(), declared_columns.df(), part_files.df(), reading_plan.df())

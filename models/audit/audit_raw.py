@@ -2,11 +2,12 @@
 
 
 def model(dbt, session):
-    from rapport.audit import run_suites
+    from rapport.audit import judge_raw
 
     build = dbt.ref("build")
+    reading_plan = dbt.ref("reading_plan")
     dbt.ref("stg_participants")
     dbt.ref("stg_who5_assessments")
     dbt.ref("stg_sessions")
     dbt.ref("stg_alliance_ratings")
-    return run_suites(session, build.df(), "expectations/raw")
+    return judge_raw(session, build.df(), reading_plan.df(), "expectations/raw")

@@ -10,4 +10,5 @@ select
     {% for name in ['min_followup_days', 'who5_cutoff', 'improvement_points', 'adult_age'] -%}
     cast({{ var(name) }} as integer) as {{ name }},
     {% endfor -%}
-    '{{ var("home_country") }}' as home_country
+    '{{ var("home_country") }}' as home_country,
+    '{{ var("on_bad_rows") }}' as on_bad_rows

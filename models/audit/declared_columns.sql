@@ -1,8 +1,7 @@
 -- The columns that the sources declare, as rows: what the part files are checked against before anything reads them.
-{%- set tables = ['participants', 'who5_assessments', 'sessions', 'alliance_ratings'] %}
 {%- set rows = [] %}
-{%- for table in tables %}
-{%- set relation = source('raw', table) %}
+{%- for table in raw_tables() %}
+{%- do source('raw', table) %}
 {%- if execute %}
 {%- set declared = graph.sources['source.' ~ project_name ~ '.raw.' ~ table] %}
 {%- for column in declared.columns.values() %}
@@ -12,7 +11,6 @@
                 'column': column.name,
                 'type': column.data_type,
                 'is_key': column.config.meta.get('primary_key', false),
-                'location': relation | string,
             }) %}
 {%- endfor %}
 {%- endif %}
@@ -23,7 +21,6 @@ select
     {{ row.position }} as position,
     '{{ row.column }}' as column_name,
     '{{ row.type }}' as data_type,
-    {{ row.is_key }} as is_key,
-    '{{ row.location | replace("'", "''") }}' as location
+    {{ row.is_key }} as is_key
 {% if not loop.last %}union all{% endif %}
 {%- endfor %}

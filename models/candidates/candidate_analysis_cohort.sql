@@ -63,3 +63,5 @@ final as (
 )
 
 select * from final
+-- One order of rows, whatever the order of deliveries: it decides the last bits of a sum of fractions.
+order by participant_id

@@ -8,6 +8,29 @@ eligibility as (
 
 ),
 
+quarantined_participants as (
+
+    select distinct quarantined.participant_id
+    from {{ ref('quarantined_participants') }} as quarantined
+    where not exists (
+        select 1 from {{ ref('accepted_participants') }} as accepted
+        where accepted.participant_id = quarantined.participant_id
+    )
+
+),
+
+owners_of_quarantined_rows as (
+
+    select participant_id from {{ ref('quarantined_who5_assessments') }}
+    union
+    select participant_id from {{ ref('quarantined_sessions') }}
+    union
+    select sessions.participant_id
+    from {{ ref('quarantined_alliance_ratings') }} as ratings
+    inner join {{ ref('stg_sessions') }} as sessions on ratings.session_id = sessions.session_id
+
+),
+
 steps as (
 
     select
@@ -25,11 +48,13 @@ steps as (
 exclusions as (
 
     select
-        first_failed_criterion as criterion,
-        count(*) as excluded
+        eligibility.first_failed_criterion as criterion,
+        count(*) as excluded,
+        count(owners_of_quarantined_rows.participant_id) as quarantined
     from eligibility
-    where first_failed_criterion is not null
-    group by first_failed_criterion
+    left join owners_of_quarantined_rows on eligibility.participant_id = owners_of_quarantined_rows.participant_id
+    where eligibility.first_failed_criterion is not null
+    group by eligibility.first_failed_criterion
 
 ),
 
@@ -47,7 +72,11 @@ final as (
         cast(
             everyone.participants - sum(coalesce(exclusions.excluded, 0)) over (order by steps.step) as bigint
         ) as participants,
-        coalesce(exclusions.excluded, 0) as excluded
+        coalesce(exclusions.excluded, 0) as excluded,
+        case
+            when steps.step = 0 then (select count(*) from quarantined_participants)
+            else coalesce(exclusions.quarantined, 0)
+        end as quarantined
     from steps
     cross join everyone
     left join exclusions on steps.criterion = exclusions.criterion

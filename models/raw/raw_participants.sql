@@ -1,14 +1,14 @@
--- Every delivered row of every part file, read as the declared types.
+-- The rows of the part files that this build reads for the first time, as the declared types; rows of erased participants stay outside.
 -- depends_on: {{ ref('gate_files') }}
 with
 
 source as (
 
-    select * from {{ source('raw', 'participants') }}
+    select * from {{ rows_to_read('participants') }}
 
 ),
 
-final as (
+typed as (
 
     select
         {{ read_key('participant_id') }} as participant_id,
@@ -17,8 +17,16 @@ final as (
         {{ read_varchar('sex') }} as sex,
         {{ read_varchar('country_code') }} as country_code,
         {{ read_boolean('employer_sponsored') }} as employer_sponsored,
-        {{ read_timestamp('loaded_at') }} as loaded_at
+        {{ read_timestamp('loaded_at') }} as loaded_at,
+        parse_filename(part_file) as file_name
     from source
+
+),
+
+final as (
+
+    select * from typed
+    where {{ is_not_erased('participants') }}
 
 )
 

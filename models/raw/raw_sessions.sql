@@ -1,14 +1,14 @@
--- Every delivered row of every part file, read as the declared types.
+-- The rows of the part files that this build reads for the first time, as the declared types; rows of erased participants stay outside.
 -- depends_on: {{ ref('gate_files') }}
 with
 
 source as (
 
-    select * from {{ source('raw', 'sessions') }}
+    select * from {{ rows_to_read('sessions') }}
 
 ),
 
-final as (
+typed as (
 
     select
         {{ read_key('session_id') }} as session_id,
@@ -18,8 +18,16 @@ final as (
         {{ read_timestamp('started_at') }} as started_at,
         {{ read_varchar('status') }} as status,
         {{ read_integer('duration_minutes') }} as duration_minutes,
-        {{ read_timestamp('loaded_at') }} as loaded_at
+        {{ read_timestamp('loaded_at') }} as loaded_at,
+        parse_filename(part_file) as file_name
     from source
+
+),
+
+final as (
+
+    select * from typed
+    where {{ is_not_erased('sessions') }}
 
 )
 

@@ -1,14 +1,14 @@
--- Every delivered row of every part file, read as the declared types.
+-- The rows of the part files that this build reads for the first time, as the declared types; rows of erased participants stay outside.
 -- depends_on: {{ ref('gate_files') }}
 with
 
 source as (
 
-    select * from {{ source('raw', 'who5_assessments') }}
+    select * from {{ rows_to_read('who5_assessments') }}
 
 ),
 
-final as (
+typed as (
 
     select
         {{ read_key('assessment_id') }} as assessment_id,
@@ -19,8 +19,16 @@ final as (
         {{ read_integer('item_3') }} as item_3,
         {{ read_integer('item_4') }} as item_4,
         {{ read_integer('item_5') }} as item_5,
-        {{ read_timestamp('loaded_at') }} as loaded_at
+        {{ read_timestamp('loaded_at') }} as loaded_at,
+        parse_filename(part_file) as file_name
     from source
+
+),
+
+final as (
+
+    select * from typed
+    where {{ is_not_erased('who5_assessments') }}
 
 )
 

@@ -1,10 +1,16 @@
 -- The baseline is the latest scored assessment completed strictly before the participant's first session; of several at one moment, the one with the smallest id.
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key='participant_id',
+    post_hook='{{ remember_definitions() }}'
+) }}
 with
 
 scores as (
 
     select * from {{ ref('who5_scores') }}
+    {{ touched_only() }}
 
 ),
 

@@ -1,10 +1,16 @@
 -- A participant's care runs from the first to the last session, and is teletherapy, telecoaching or both by who gave it.
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key='participant_id',
+    post_hook='{{ remember_definitions() }}'
+) }}
 with
 
 sessions as (
 
     select * from {{ ref('study_sessions') }}
+    {{ touched_only() }}
 
 ),
 

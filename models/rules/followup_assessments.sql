@@ -1,10 +1,16 @@
 -- The follow-up is the latest scored assessment completed strictly after the last session, dated no later than the study's end and at least seven days after the baseline; of several at one moment, the one with the smallest id.
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key='participant_id',
+    post_hook='{{ remember_definitions() }}'
+) }}
 with
 
 scores as (
 
     select * from {{ ref('who5_scores') }}
+    {{ touched_only() }}
 
 ),
 

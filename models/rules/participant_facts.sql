@@ -1,11 +1,17 @@
 -- What the criteria ask of a participant, gathered once: account, care, baseline, follow-up and ratings, each null where there is none.
 -- depends_on: {{ ref('gate_raw') }}
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key='participant_id',
+    post_hook=['{{ remember_definitions() }}', '{{ forget_touched() }}']
+) }}
 with
 
 participants as (
 
-    select * from {{ ref('stg_participants') }}
+    select * from {{ ref('accepted_participants') }}
+    {{ touched_only() }}
 
 ),
 

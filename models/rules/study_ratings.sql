@@ -4,7 +4,7 @@ with
 
 ratings as (
 
-    select * from {{ ref('stg_alliance_ratings') }}
+    select * from {{ ref('accepted_alliance_ratings') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 sessions as (
 
-    select * from {{ ref('stg_sessions') }}
+    select * from {{ ref('accepted_sessions') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 assessments as (
 
-    select * from {{ ref('stg_who5_assessments') }}
+    select * from {{ ref('accepted_who5_assessments') }}
 
 ),
 

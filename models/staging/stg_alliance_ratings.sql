@@ -1,24 +1,15 @@
 -- Of the deliveries of one alliance rating, the row with the latest `loaded_at` stands.
 with
 
-raw_rows as (
-
-    select * from {{ ref('raw_alliance_ratings') }}
-
-),
-
 deliveries as (
 
-    select
-        *,
-        {{ delivery_recency('rating_id') }} as recency
-    from raw_rows
+    select * from {{ ref('delivered_alliance_ratings') }}
 
 ),
 
 final as (
 
-    select distinct
+    select
         rating_id,
         session_id,
         submitted_at,
@@ -26,7 +17,7 @@ final as (
         goals_item,
         loaded_at
     from deliveries
-    where rating_id is null or recency = 1
+    where standing = 'current'
 
 )
 

@@ -1,24 +1,15 @@
 -- Of the deliveries of one participant, the row with the latest `loaded_at` stands.
 with
 
-raw_rows as (
-
-    select * from {{ ref('raw_participants') }}
-
-),
-
 deliveries as (
 
-    select
-        *,
-        {{ delivery_recency('participant_id') }} as recency
-    from raw_rows
+    select * from {{ ref('delivered_participants') }}
 
 ),
 
 final as (
 
-    select distinct
+    select
         participant_id,
         registered_at,
         age_years,
@@ -27,7 +18,7 @@ final as (
         employer_sponsored,
         loaded_at
     from deliveries
-    where participant_id is null or recency = 1
+    where standing = 'current'
 
 )
 

@@ -1,24 +1,15 @@
 -- Of the deliveries of one session, the row with the latest `loaded_at` stands.
 with
 
-raw_rows as (
-
-    select * from {{ ref('raw_sessions') }}
-
-),
-
 deliveries as (
 
-    select
-        *,
-        {{ delivery_recency('session_id') }} as recency
-    from raw_rows
+    select * from {{ ref('delivered_sessions') }}
 
 ),
 
 final as (
 
-    select distinct
+    select
         session_id,
         participant_id,
         provider_id,
@@ -28,7 +19,7 @@ final as (
         duration_minutes,
         loaded_at
     from deliveries
-    where session_id is null or recency = 1
+    where standing = 'current'
 
 )
 

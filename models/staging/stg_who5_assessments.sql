@@ -1,24 +1,15 @@
 -- Of the deliveries of one WHO-5 assessment, the row with the latest `loaded_at` stands.
 with
 
-raw_rows as (
-
-    select * from {{ ref('raw_who5_assessments') }}
-
-),
-
 deliveries as (
 
-    select
-        *,
-        {{ delivery_recency('assessment_id') }} as recency
-    from raw_rows
+    select * from {{ ref('delivered_who5_assessments') }}
 
 ),
 
 final as (
 
-    select distinct
+    select
         assessment_id,
         participant_id,
         completed_at,
@@ -29,7 +20,7 @@ final as (
         item_5,
         loaded_at
     from deliveries
-    where assessment_id is null or recency = 1
+    where standing = 'current'
 
 )
 

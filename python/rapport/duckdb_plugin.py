@@ -1,18 +1,126 @@
-"""dbt-duckdb plugin: makes the folder of the database file, which DuckDB does not."""
+"""dbt-duckdb plugin: opens the database file, and tells SQL what only the process knows.
+
+Before the file is opened its folder is made, a lock is waited for, and permissions are closed. Afterwards every cursor
+has the variables ``rapport_definitions``, ``rapport_erasures``, ``rapport_git_revision`` and ``rapport_versions``.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+import stat
+import subprocess
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
+
+DEFINITIONS = ("models/raw", "models/deliveries", "models/quarantine", "models/staging", "models/rules", "macros")
+SUITES = "expectations/raw"
+PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
+OWNER_ONLY = 0o077
 
 
 class Plugin(BasePlugin):
     """Named in profiles.yml."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Before the file is opened: make its folder."""
-        if creds.path != ":memory:":
-            Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
+        """Before the file is opened: make its folder, close permissions, wait for the lock."""
+        os.umask(OWNER_ONLY)
+        if creds.path == ":memory:":
+            return
+        path = Path(creds.path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for file in (path, path.with_name(path.name + ".wal")):
+                if file.exists() and file.stat().st_uid == os.getuid():
+                    file.chmod(stat.S_IMODE(file.stat().st_mode) & ~OWNER_ONLY)
+        except OSError as error:
+            raise DbtRuntimeError(f"{path}: the database cannot be opened: {error.strerror or error}") from error
+        wait_for_lock(path, float(os.environ.get("RAPPORT_LOCK_WAIT", "60")))
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Once per process: look at what the variables say."""
+        raw = Path(os.environ.get("RAPPORT_RAW", "demo"))
+        self._variables = {
+            "rapport_definitions": fingerprint(
+                path
+                for folder in (*DEFINITIONS, SUITES)
+                for path in Path(folder).rglob("*")
+                if path.suffix in (".sql", ".json")
+            )
+            + duckdb.__version__,
+            "rapport_erasures": fingerprint(raw.glob("erasures/*")),
+            "rapport_git_revision": git_revision(),
+            "rapport_versions": "; ".join(
+                [
+                    f"python {platform.python_version()}",
+                    *(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
+                ]
+            ),
+        }
+
+    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Every cursor has its own variables."""
+        for name, value in self._variables.items():
+            literal = value.replace("'", "''")
+            cursor.execute(f"set variable {name} = '{literal}'")
+
+
+def wait_for_lock(path: Path, seconds: float) -> None:
+    """Return when nobody holds the database file.
+
+    Raises ``DbtRuntimeError``, which dbt prints in a line, if another process still holds it after ``seconds``, or if
+    the file cannot be opened for another reason.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            duckdb.connect(str(path)).close()
+            return
+        except duckdb.Error as error:
+            message = str(error).split("\n", maxsplit=1)[0]
+            holder = re.search(r"Conflicting lock is held in (.*?)\. See also", message)
+            if holder is None:
+                raise DbtRuntimeError(f"{path}: the database cannot be opened: {message}") from error
+            if time.monotonic() >= deadline:
+                raise DbtRuntimeError(
+                    f"{path} is in use by {holder.group(1)}. Waited {seconds:g} s (RAPPORT_LOCK_WAIT);"
+                    " nothing was changed"
+                ) from error
+        time.sleep(0.5)
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and contents of files; the same for the same files in any order."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in paths if path.is_file()):
+        digest.update(os.fsencode(path.name) + b"\0")
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError:
+            continue  # the audit of the files says what is wrong with it
+    return digest.hexdigest()
+
+
+def git_revision() -> str:
+    """The revision of the project, with ``+changes`` if files differ from it; ``unknown`` outside a repository."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()

@@ -98,12 +98,23 @@ class Warehouse:
                 path.unlink()
             connection.execute(f"copy ({select}) to '{folder}/part-0.parquet' (format parquet)")
 
+    def spoil(self, table: str, column: str, value: str, where: str) -> None:
+        """Put a value into a column of some rows, in the files that hold them."""
+        self.rewrite(
+            table, f"select * replace (case when {where} then {value} else {column} end as {column}) from rows"
+        )
+
     def add_part(self, table: str, select: str, name: str = "part-late.parquet") -> None:
         """Add one part file: `select` reads the rows that are there as `rows`."""
         folder = self.raw / table
         with duckdb.connect() as connection:
             connection.execute(f"create view rows as select * from read_parquet('{folder}/*.parquet')")
             connection.execute(f"copy ({select}) to '{folder}/{name}' (format parquet)")
+
+
+def first(key: str, count: int = 3) -> str:
+    """A condition that holds for the rows of the first keys."""
+    return f"{key} in (select distinct {key} from rows order by {key} limit {count})"
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from rapport.audit.part_files import ERASURES, part_paths
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, Verdict, join_keys, verdict_table
 
 EXACT_INTEGERS = {"TINYINT", "UTINYINT", "SMALLINT", "USMALLINT", "INTEGER"}
@@ -46,17 +47,21 @@ class DeclaredTable:
     key: str
     columns: dict[str, str]
     """Declared type (varchar, integer, boolean or timestamp) by column name."""
-    location: str
-    """The expression that reads all its part files, as the models will."""
 
 
-def check_files(connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, declared_columns: pd.DataFrame) -> pa.Table:
+def check_files(
+    connection: duckdb.DuckDBPyConnection,
+    build: pd.DataFrame,
+    declared_columns: pd.DataFrame,
+    part_files: pd.DataFrame,
+    reading_plan: pd.DataFrame,
+) -> pa.Table:
     """Verdicts on the part files of every declared table.
 
-    ``build``: one row with ``build_id``, ``raw_folder`` and ``raw_format``. ``declared_columns``: one row
-    per declared column with ``table_name``, ``position``, ``column_name``, ``data_type``, ``is_key`` and
-    ``location``. Returns the columns of ``audit.validation_results``; what is wrong with the files is a
-    verdict, never an exception.
+    ``build``: one row with ``build_id``, ``raw_folder`` and ``raw_format``. ``declared_columns``: one row per declared
+    column with ``table_name``, ``position``, ``column_name``, ``data_type`` and ``is_key``. ``part_files`` and
+    ``reading_plan``: one row a file; only new and rewritten files are looked into. Returns the columns of
+    ``audit.validation_results``; what is wrong with the files is a verdict, never an exception.
     """
     current = build.iloc[0]
     folder, file_format = Path(str(current["raw_folder"])), str(current["raw_format"])
@@ -71,8 +76,22 @@ def check_files(connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, decl
             )
         )
     else:
+        faults = part_files[part_files["fault"].notna()]
+        to_read = reading_plan[reading_plan["standing"].isin(["new", "rewritten"])]
         for table in declared_tables(declared_columns):
-            verdicts.extend(check_table(connection, table, folder / table.name, file_format))
+            unreadable = faults[faults["table_name"] == table.name]
+            paths = [Path(path) for path in to_read.loc[to_read["table_name"] == table.name, "path"]]
+            verdicts.extend(
+                check_table(
+                    connection,
+                    table,
+                    folder / table.name,
+                    file_format,
+                    [path for path in paths if path.name not in set(unreadable["file_name"])],
+                    dict(zip(unreadable["file_name"], unreadable["fault"], strict=True)),
+                )
+            )
+        verdicts.extend(check_erasures(connection, folder / ERASURES, file_format))
     return verdict_table(verdicts, str(current["build_id"]), "files")
 
 
@@ -86,24 +105,30 @@ def declared_tables(declared_columns: pd.DataFrame) -> list[DeclaredTable]:
                 name=str(name),
                 key=str(keys.iloc[0]),
                 columns=dict(zip(columns["column_name"], columns["data_type"], strict=True)),
-                location=str(columns["location"].iloc[0]),
             )
         )
     return tables
 
 
 def check_table(
-    connection: duckdb.DuckDBPyConnection, table: DeclaredTable, folder: Path, file_format: str
+    connection: duckdb.DuckDBPyConnection,
+    table: DeclaredTable,
+    folder: Path,
+    file_format: str,
+    to_read: Sequence[Path],
+    unreadable: dict[str, str],
 ) -> Iterator[Verdict]:
-    """Verdicts on one table's part files; stops at the first kind of fault that hides the next."""
+    """Verdicts on one table's part files; stops at the first kind of fault that hides the next.
+
+    ``to_read``: the files that this build reads. ``unreadable``: what is wrong, by the name of the file, with those
+    that could not even be hashed.
+    """
     name = table.name
     yield _verdict(name, "folder exists", folder.is_dir(), detail=f"no folder {folder}")
     if not folder.is_dir():
         return
-    files = sorted(folder.glob(f"*.{file_format}"))
-    others = sorted(
-        path for path in folder.iterdir() if path not in files and not path.name.startswith((".", "_", "README"))
-    )
+    files = part_paths(folder, file_format)
+    others = _other_files(folder, files)
     yield _verdict(
         name,
         "holds part files",
@@ -126,19 +151,19 @@ def check_table(
         return
 
     types: dict[Path, dict[str, str]] = {}
-    unreadable: dict[Path, str] = {}
-    for path in files:
+    unreadable = dict(unreadable)
+    for path in to_read:
         try:
             types[path] = _columns_of(connection, path, file_format)
         except (duckdb.Error, OSError, ValueError) as error:
-            unreadable[path] = _first_sentence(error)
+            unreadable[path.name] = _first_sentence(error)
     yield _verdict(
         name,
         "part files are readable",
         not unreadable,
-        evaluated=len(files),
+        evaluated=len(types) + len(unreadable),
         unexpected=len(unreadable),
-        sample_keys=join_keys(path.name for path in unreadable),
+        sample_keys=join_keys(unreadable),
         detail="; ".join(dict.fromkeys(unreadable.values())),
     )
     missing = {column: [path.name for path, held in types.items() if column not in held] for column in table.columns}
@@ -152,10 +177,52 @@ def check_table(
             sample_keys=join_keys(lacking),
             detail="it holds " + ", ".join(next((held for held in types.values() if column not in held), {})),
         )
-    if unreadable or any(missing.values()):
+    if unreadable or any(missing.values()) or not types:
         return
     for column in table.columns:
         yield _check_type(connection, table, column, file_format, {p: held[column] for p, held in types.items()})
+
+
+def check_erasures(connection: duckdb.DuckDBPyConnection, folder: Path, file_format: str) -> Iterator[Verdict]:
+    """Verdicts on the list of participants to be erased, which need not be there.
+
+    Whoever is on the list must not be overlooked, so here every file that would not be read is critical.
+    """
+    if not folder.exists():
+        return
+    files = part_paths(folder, file_format) if folder.is_dir() else []
+    others = _other_files(folder, files) if folder.is_dir() else [folder]
+    yield _verdict(
+        ERASURES,
+        "holds nothing but part files",
+        not others,
+        evaluated=len(files) + len(others),
+        unexpected=len(others),
+        sample_keys=join_keys(path.name for path in others),
+        detail=f"not *.{file_format}, so these erasures would be overlooked",
+    )
+    faults: dict[str, str] = {}
+    for path in files:
+        try:
+            if "participant_id" not in _columns_of(connection, path, file_format):
+                faults[path.name] = "no column participant_id"
+        except (duckdb.Error, OSError, ValueError) as error:
+            faults[path.name] = _first_sentence(error)
+    yield _verdict(
+        ERASURES,
+        "part files are readable and hold participant_id",
+        not faults,
+        evaluated=len(files),
+        unexpected=len(faults),
+        sample_keys=join_keys(faults),
+        detail="; ".join(dict.fromkeys(faults.values())),
+    )
+
+
+def _other_files(folder: Path, files: Sequence[Path]) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path not in files and not path.name.startswith((".", "_", "README"))
+    )
 
 
 def _check_type(
@@ -181,14 +248,15 @@ def _check_type(
         for path, type_ in inexact.items()
         if file_format == "parquet" and not (declared == "integer" and _may_hold_integers(type_))
     }
+    everything = _reader(held, file_format)
     if foreign:
-        faulty = f"from read_parquet([{', '.join(_literal(path) for path in foreign)}], union_by_name = true)"
+        faulty = f"from {_reader(foreign, file_format)}"
         detail = ", ".join(f"{path.name} holds {type_}" for path, type_ in list(foreign.items())[:3])
     else:
-        faulty = f'from {table.location} where "{column}" is not null and {_is_lost(column, declared)}'
+        faulty = f'from {everything} where "{column}" is not null and {_is_lost(column, declared)}'
         detail = f"values that are no {declared}"
     try:
-        evaluated = _count(connection, f"select count(*) from {table.location}")
+        evaluated = _count(connection, f"select count(*) from {everything}")
         unexpected = _count(connection, f"select count(*) {faulty}")
         keys = connection.execute(f'select "{table.key}" {faulty} limit {MAX_SAMPLE_KEYS}').fetchall()
     except duckdb.Error as error:
@@ -218,6 +286,17 @@ def _is_lost(column: str, declared: str) -> str:
         )
     target = "timestamptz" if declared == "timestamp" else declared
     return f'try_cast("{column}" as {target}) is null'
+
+
+def _reader(paths: Iterable[Path], file_format: str) -> str:
+    """The expression that reads part files together."""
+    listed = ", ".join(_literal(path) for path in paths)
+    if file_format == "parquet":
+        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    return (
+        f"read_csv([{listed}], header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"',"
+        " union_by_name = true)"
+    )
 
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, path: Path, file_format: str) -> dict[str, str]:

@@ -10,10 +10,11 @@ The expectations run as SQL on the build's own connection: no row of a participa
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,16 @@ class Suite:
     label: str
     key: str | None
     expectations: ExpectationSuite
+
+    def on_tables(self, old: str, new: str) -> Suite:
+        """The same suite on the tables whose names begin with ``new`` instead of ``old`` (``schema.prefix``)."""
+        schema, table = f"{self.schema}.{self.table}".replace(old, new).split(".")
+        moved = copy.deepcopy(self.expectations)
+        for expectation in moved.expectations:
+            if expectation.expectation_type == UNEXPECTED_ROWS:
+                query: Any = expectation
+                query.unexpected_rows_query = query.unexpected_rows_query.replace(old, new)
+        return replace(self, schema=schema, table=table, expectations=moved)
 
 
 def load_suites(folder: Path | str) -> list[Suite]:
@@ -117,12 +128,17 @@ def run_suites(connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, folde
 
     Raises :class:`SuiteError` for a suite that cannot be taken at its word.
     """
-    current: dict[Any, Any] = build.iloc[0].to_dict()
-    parameters = {name: value.item() if hasattr(value, "item") else value for name, value in current.items()}
+    parameters = suite_parameters(build)
     verdicts: list[Verdict] = []
     for suite in load_suites(folder):
         verdicts.extend(judge(connection, suite, parameters))
-    return verdict_table(verdicts, str(current["build_id"]), Path(folder).name)
+    return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
+
+
+def suite_parameters(build: pd.DataFrame) -> dict[str, Any]:
+    """The one row of ``build`` as plain Python values by column name."""
+    current: dict[Any, Any] = build.iloc[0].to_dict()
+    return {str(name): value.item() if hasattr(value, "item") else value for name, value in current.items()}
 
 
 def judge(

@@ -1,0 +1,72 @@
+-- Every row that the part files hold is used, superseded, in quarantine or erased, and few enough are in quarantine.
+with
+
+loaded_files as (
+
+    select * from {{ state_table('loaded_files') }}
+
+),
+
+row_counts as (
+    {% for table in raw_tables() %}
+    select
+        '{{ table }}' as table_name,
+        coalesce((
+            select sum(delivered_rows) from loaded_files
+            where table_name = '{{ table }}'
+        ), 0) as delivered,
+        coalesce((
+            select sum(erased_rows) from loaded_files
+            where table_name = '{{ table }}'
+        ), 0) as erased,
+        (select count(case when standing <> 'current' then 1 end) from {{ ref('delivered_' ~ table) }}) as superseded,
+        (select count(*) from {{ ref('quarantined_' ~ table) }}) as quarantined,
+        (select count(*) from {{ ref('accepted_' ~ table) }}) as used
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+
+),
+
+verdicts as (
+
+    select
+        table_name,
+        'rows read are used, superseded or in quarantine' as rule,
+        delivered - erased = used + superseded + quarantined as passed,
+        cast(delivered as bigint) as evaluated,
+        cast(abs(delivered - erased - used - superseded - quarantined) as bigint) as unexpected,
+        'delivered ' || delivered || ', erased ' || erased || ', used ' || used || ', superseded ' || superseded
+        || ', in quarantine ' || quarantined as detail
+    from row_counts
+    union all
+    select
+        table_name,
+        'at most {{ 100 * var("max_quarantined_share") }}% of the rows are in quarantine' as rule,
+        quarantined <= {{ var('max_quarantined_share') }} * (used + quarantined) as passed,
+        cast(used + quarantined as bigint) as evaluated,
+        cast(quarantined as bigint) as unexpected,
+        cast(null as varchar) as detail
+    from row_counts
+
+),
+
+final as (
+
+    select
+        '{{ invocation_id }}' as build_id,
+        'rows' as layer,
+        table_name,
+        rule,
+        'critical' as severity,
+        passed,
+        evaluated,
+        case when passed then 0 else unexpected end as unexpected,
+        cast(null as varchar) as sample_keys,
+        detail,
+        'row_accounting' as expectation,
+        get_current_timestamp() at time zone 'UTC' as validated_at
+    from verdicts
+
+)
+
+select * from final

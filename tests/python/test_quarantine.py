@@ -1,0 +1,213 @@
+"""Bad rows in quarantine, and people who are to be erased: nothing is dropped without a trace, or kept without a right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Warehouse, first
+
+QUARANTINE = ("--vars", "{on_bad_rows: quarantine, max_quarantined_share: 0.05}")
+TABLES = ("participants", "who5_assessments", "sessions", "alliance_ratings")
+
+
+def accounts(warehouse: Warehouse) -> dict[str, dict[str, int]]:
+    """Rows delivered, erased, superseded, in quarantine and used, counted from the tables themselves."""
+    return {
+        table: dict(
+            zip(
+                ("delivered", "erased", "superseded", "quarantined", "used"),
+                warehouse.query(
+                    f"select (select sum(delivered_rows) from ops.loaded_files where table_name = '{table}'),"
+                    f" (select sum(erased_rows) from ops.loaded_files where table_name = '{table}'),"
+                    f" (select count(*) from staging.delivered_{table} where standing <> 'current'),"
+                    f" (select count(*) from quarantine.{table}), (select count(*) from quarantine.accepted_{table})"
+                )[0],
+                strict=True,
+            )
+        )
+        for table in TABLES
+    }
+
+
+def spoil_everything(warehouse: Warehouse) -> None:
+    """One kind of fault in each table, and an orphan."""
+    warehouse.spoil("participants", "age_years", "130", first("participant_id", 2))
+    warehouse.spoil("who5_assessments", "item_1", "9", first("assessment_id"))
+    warehouse.spoil("sessions", "status", "'done'", first("session_id"))
+    warehouse.spoil("alliance_ratings", "session_id", "'of no session'", first("rating_id"))
+    warehouse.add_part(
+        "sessions",
+        "select * replace (timestamp '2030-01-01' as loaded_at, i::integer as duration_minutes)"
+        " from (from rows order by session_id desc limit 1), range(1, 3) as t(i)",
+    )
+
+
+def test_bad_rows_wait_in_quarantine_and_leave_it_corrected(built: Warehouse) -> None:
+    good = built.marts()
+    count = {table: built.query(f"select count(*) from staging.stg_{table}")[0][0] for table in TABLES}
+    spoil_everything(built)
+    stopped = built.run()
+    assert not stopped.success
+    assert "sessions: status is completed or cancelled or no_show (3 failing)" in stopped.output
+    assert built.marts() == good
+
+    outcome = built.run(*QUARANTINE)
+    assert outcome.success, outcome.output
+    for table, rule, rows in (
+        ("participants", "age_years is 0 to 120", 2),
+        ("who5_assessments", "item_1 is 0 to 5", 3),
+        ("sessions", "status is completed or cancelled or no_show", 3),
+        ("sessions", "session_id is unique", 2),
+        ("alliance_ratings", "session_id is one of sessions", 3),
+    ):
+        found = built.query(
+            f"select count(*) from quarantine.{table} where list_contains(string_split(rules, '; '), '{rule}')"
+        )
+        assert found == [(rows,)], (table, rule)
+    # What depends on a row in quarantine is there too, and nothing else.
+    assert built.query(
+        "select count(*) from quarantine.sessions where rules = 'its participant is in quarantine'"
+        " and participant_id not in (select participant_id from quarantine.participants)"
+    ) == [(0,)]
+    for child, parent, key in (
+        ("sessions", "participants", "participant_id"),
+        ("who5_assessments", "participants", "participant_id"),
+        ("alliance_ratings", "sessions", "session_id"),
+    ):
+        assert built.query(
+            f"select count(*) from quarantine.accepted_{child} where {key} not in (select {key} from quarantine.accepted_{parent})"
+        ) == [(0,)]
+    builds = {row for table in TABLES for row in built.query(f"select distinct build_id from quarantine.{table}")}
+    assert builds == set(built.query("select build_id from audit.build"))
+    for table, rows in accounts(built).items():
+        assert rows["delivered"] == rows["used"] + rows["superseded"] + rows["quarantined"], table
+        assert rows["quarantined"] > 0
+    flow = dict(built.query("select step, (participants, excluded, quarantined) from marts.eligibility_flow"))
+    assert flow[0] == (count["participants"] - 2, 0, 2)
+    assert sum(quarantined for step, (_, _, quarantined) in flow.items() if step > 0) > 0
+
+    # Corrected rows: the good ones again, delivered later.
+    for table in TABLES:
+        folder = built.raw / table
+        for path in folder.glob("*.parquet"):
+            with duckdb.connect() as connection:
+                connection.execute(f"create table rows as select * from '{path}'")
+                column, wrong, right = {
+                    "participants": ("age_years", "age_years = 130", "40"),
+                    "who5_assessments": ("item_1", "item_1 = 9", "3"),
+                    "sessions": ("status", "status = 'done'", "'completed'"),
+                    "alliance_ratings": (
+                        "session_id",
+                        "session_id = 'of no session'",
+                        "(select min(session_id) from rows where session_id <> 'of no session')",
+                    ),
+                }[table]
+                connection.execute(
+                    f"copy (select * replace ({right} as {column}, loaded_at + interval 20 year as loaded_at) from rows where {wrong})"
+                    f" to '{folder}/corrected-{path.stem}.parquet' (format parquet)"
+                )
+    built.add_part(
+        "sessions",
+        "select * replace (loaded_at + interval 20 year as loaded_at) from rows"
+        " where session_id = (select max(session_id) from rows where loaded_at = timestamp '2030-01-01') order by loaded_at limit 1",
+        name="part-settled.parquet",
+    )
+    outcome = built.run(*QUARANTINE)
+    assert outcome.success, outcome.output
+    assert [built.query(f"select count(*) from quarantine.{table}")[0][0] for table in TABLES] == [0, 0, 0, 0]
+    assert built.query("select sum(quarantined) from marts.eligibility_flow") == [(0,)]
+
+
+def test_too_many_bad_rows_stop_the_build(built: Warehouse) -> None:
+    good = built.marts()
+    built.spoil("sessions", "status", "'done'", first("session_id", 40))
+    outcome = built.run("--vars", "{on_bad_rows: quarantine}")
+    assert not outcome.success
+    assert "sessions: at most 1.0% of the rows are in quarantine (40 failing)" in outcome.output
+    assert built.marts() == good
+
+
+def test_whoever_is_erased_is_nowhere(built: Warehouse) -> None:
+    """The id, and every key of their rows, is looked for in every column of every table of the database."""
+    erased = str(built.query("select min(participant_id) from marts.analysis_cohort")[0][0])
+    # A broken rule leaves their keys in the history of verdicts, and another in quarantine.
+    built.spoil("participants", "age_years", "130", f"participant_id = '{erased}'")
+    assert not built.run().success
+    assert built.run(*QUARANTINE).success
+    keys = (
+        {erased}
+        | {
+            str(row[0])
+            for table, key in (("who5_assessments", "assessment_id"), ("sessions", "session_id"))
+            for row in built.query(f"select {key} from staging.delivered_{table} where participant_id = '{erased}'")
+        }
+        | {
+            str(row[0])
+            for row in built.query(
+                "select rating_id from staging.delivered_alliance_ratings where session_id in"
+                f" (select session_id from staging.delivered_sessions where participant_id = '{erased}')"
+            )
+        }
+    )
+    assert len(keys) > 3
+    assert keys <= found_in(built, keys), "they are there before"
+
+    folder = built.raw / "erasures"
+    folder.mkdir()
+    with duckdb.connect() as connection:
+        connection.execute(f"copy (select '{erased}' as participant_id) to '{folder}/2022-01.parquet' (format parquet)")
+    outcome = built.run()
+    assert outcome.success, outcome.output
+    assert found_in(built, keys) == set()
+    for rows in accounts(built).values():
+        assert rows["erased"] > 0
+        assert rows["delivered"] - rows["erased"] == rows["used"] + rows["superseded"]
+
+    # A rating delivered later still belongs to nobody known.
+    built.add_part(
+        "alliance_ratings",
+        f"select * replace ('R-later' as rating_id) from rows where session_id in (select session_id from read_parquet('{built.raw}/sessions/*.parquet') where participant_id = '{erased}') limit 1",
+    )
+    outcome = built.run()
+    assert outcome.success, outcome.output
+    assert found_in(built, {*keys, "R-later"}) == set()
+
+
+def found_in(warehouse: Warehouse, keys: set[str]) -> set[str]:
+    """Those of the keys that occur anywhere in the text of any column of any table or view."""
+    found: set[str] = set()
+    with duckdb.connect(str(warehouse.db), read_only=True) as connection:
+        relations = connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
+        ).fetchall()
+        assert len(relations) > 40
+        for schema, name in relations:
+            text = connection.execute(
+                f'select string_agg(row::varchar, chr(10)) from "{schema}"."{name}" as row'
+            ).fetchall()[0][0]
+            found |= {key for key in keys if text and key in text}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("list.txt", b"P1", "erasures: holds nothing but part files (1 failing), for example list.txt"),
+        (
+            "list.parquet",
+            b"P1",
+            "erasures: part files are readable and hold participant_id (1 failing), for example list.parquet",
+        ),
+    ],
+)
+def test_an_erasure_that_would_be_overlooked_stops_the_build(
+    built: Warehouse, name: str, content: bytes, message: str
+) -> None:
+    path: Path = built.raw / "erasures" / name
+    path.parent.mkdir()
+    path.write_bytes(content)
+    outcome = built.run()
+    assert not outcome.success
+    assert message in outcome.output
