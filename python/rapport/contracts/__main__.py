@@ -1,4 +1,4 @@
-"""Command line of the contracts: ``python -m rapport.contracts {generate,check,diff,release}``."""
+"""Command line of the contracts: ``python -m rapport.contracts {generate,check,diff,release,copy-marts}``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rapport.contracts.changes import compare, parse_version, release_advice
 from rapport.contracts.check import FORMATS, CheckError, Finding, check_export
 from rapport.contracts.odcs import contract_yaml, marts_contract, raw_contract
 from rapport.contracts.project import ContractError, Document, read_project
+from rapport.contracts.storage import copy_marts
 from rapport.contracts.text import aligned
 
 FOLDER = Path("contracts")
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("--all", action="store_true", help="list the rules that hold, too")
     commands.add_parser("diff", help="compare the marts' contract with the last released one")
     commands.add_parser("release", help=f"keep the marts' contract of this version in {FOLDER}/released/")
+    copy = commands.add_parser("copy-marts", help="copy schema marts to a file that older DuckDBs read")
+    copy.add_argument("--out", type=Path, required=True, metavar="FILE", help="new")
     options = parser.parse_args(arguments)
     try:
         match options.command:
@@ -41,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _check(options.raw, options.format, options.strict_freshness, options.all)
             case "diff":
                 return _diff()
+            case "copy-marts":
+                database = Path(os.environ.get("RAPPORT_DB", "warehouse/rapport.duckdb"))
+                print(f"{options.out}: {len(copy_marts(database, options.out))} tables of schema marts")
+                return GOOD
             case _:
                 return _release()
     except (ContractError, CheckError) as error:
