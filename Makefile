@@ -59,9 +59,9 @@ contract-cli: $(CLI_VENV)/.installed $(VENV)/.runtime
 	$(CLI) lint contracts/raw_export.odcs.yaml
 	$(CLI) lint contracts/marts.odcs.yaml
 	RAPPORT_RAW="$${RAPPORT_RAW:-demo}" $(CLI) test contracts/raw_export.odcs.yaml --server "$${RAPPORT_RAW_FORMAT:-parquet}"
-	@rm -f $(CLI_VENV)/marts.duckdb
-	$(BIN)/python -m rapport.contracts copy-marts --out $(CLI_VENV)/marts.duckdb
-	RAPPORT_DB=$(CLI_VENV)/marts.duckdb $(CLI) test contracts/marts.odcs.yaml --server duckdb
+	@rm -f $(CLI_VENV)/published.duckdb
+	$(BIN)/python -m rapport.contracts copy-marts --out $(CLI_VENV)/published.duckdb
+	RAPPORT_DB=$(CLI_VENV)/published.duckdb $(CLI) test contracts/marts.odcs.yaml --server duckdb
 
 $(CLI_VENV)/.installed:
 	$(PYTHON) -m venv $(CLI_VENV)

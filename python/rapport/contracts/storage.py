@@ -15,10 +15,14 @@ STORAGE_VERSION = "v1.0.0"
 def copy_marts(database: Path, out: Path) -> list[str]:
     """Copy schema ``marts`` of ``database`` to the new file ``out``; returns the names of the tables.
 
-    Raises :class:`ContractError` if there are no marts, if ``out`` exists, or if the database cannot be opened.
+    Raises :class:`ContractError` if there are no marts, if ``out`` exists or is called marts, or if the database
+    cannot be opened.
     """
     if not database.is_file():
         raise ContractError(f"no database {database}; build first")
+    if out.stem == "marts":
+        # DuckDB names a database after its file, and could not tell marts.table_1 of the one from that of the other.
+        raise ContractError(f"{out} would have the name of the schema; choose another")
     if out.exists():
         raise ContractError(f"{out} exists")
     with duckdb.connect() as connection:
