@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build test lint docs golden twin lock clean
+.PHONY: help build test lint docs golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -44,6 +44,30 @@ twin: $(VENV)/.runtime
 	$(BIN)/python -m rapport.twin --out demo
 	git diff --stat --exit-code -- demo
 
+## make contract-check  a raw export (RAPPORT_RAW, RAPPORT_RAW_FORMAT) against its contract, without building
+contract-check: $(VENV)/.runtime
+	@$(BIN)/python -m rapport.contracts check
+
+## make contract-diff   the marts' contract against the last released one; fails if a version bump is due
+contract-diff: $(VENV)/.runtime
+	@$(BIN)/python -m rapport.contracts diff
+
+## make contract-cli    both contracts by datacontract-cli, in an environment of its own (after `make build`)
+CLI_VENV := .venv-datacontract
+CLI := $(CLI_VENV)/bin/datacontract
+contract-cli: $(CLI_VENV)/.installed $(VENV)/.runtime
+	$(CLI) lint contracts/raw_export.odcs.yaml
+	$(CLI) lint contracts/marts.odcs.yaml
+	RAPPORT_RAW="$${RAPPORT_RAW:-demo}" $(CLI) test contracts/raw_export.odcs.yaml --server "$${RAPPORT_RAW_FORMAT:-parquet}"
+	@rm -f $(CLI_VENV)/published.duckdb
+	$(BIN)/python -m rapport.contracts copy-marts --out $(CLI_VENV)/published.duckdb
+	RAPPORT_DB=$(CLI_VENV)/published.duckdb $(CLI) test contracts/marts.odcs.yaml --server duckdb
+
+$(CLI_VENV)/.installed:
+	$(PYTHON) -m venv $(CLI_VENV)
+	$(CLI_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'datacontract-cli[duckdb]==1.2.8'
+	@touch $@
+
 ## make lock      the lock files anew from pyproject.toml (needs uv)
 lock:
 	$(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
@@ -54,7 +78,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 
 ## make clean     everything that can be made again, the warehouse included
 clean:
-	rm -rf $(VENV) target logs warehouse/*.duckdb warehouse/*.duckdb.wal
+	rm -rf $(VENV) $(CLI_VENV) target logs warehouse/*.duckdb warehouse/*.duckdb.wal
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,127 @@
+"""The project's own declarations: sources, published models, doc blocks, vars, suites and version."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Document = dict[str, Any]
+
+_DOC_BLOCK = re.compile(r"{%-?\s*docs\s+(\w+)\s*-?%}(.*?){%-?\s*enddocs\s*-?%}", re.DOTALL)
+_DOC_CALL = re.compile(r"{{\s*doc\(\s*['\"](\w+)['\"]\s*\)\s*}}")
+_VAR_CALL = re.compile(r"{{\s*var\(\s*['\"](\w+)['\"]\s*\)\s*(?:\|\s*\w+\s*)*}}")
+
+
+class ContractError(ValueError):
+    """A declaration from which no contract can be made; the message names the file or the element."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Parsed declarations, as dbt and Great Expectations keep them."""
+
+    version: str
+    source: Document
+    """The source of the raw export: ``name``, ``description``, ``config`` and ``tables``."""
+    marts: tuple[Document, ...]
+    """The contracted models of models/publish, by name."""
+    docs: Mapping[str, str]
+    """Text of each doc block, by name."""
+    variables: Mapping[str, Any]
+    suites: Mapping[str, Document]
+    """Great Expectations suite files by ``layer/table``; the layers are raw, candidates and findings."""
+
+
+def read_project(folder: Path) -> Project:
+    """Read the declarations of the project in ``folder``.
+
+    Raises :class:`ContractError` for a file that is missing, that does not parse, or that disagrees with another.
+    """
+    if not (folder / "dbt_project.yml").is_file():
+        raise ContractError(f"{folder}: no dbt_project.yml; run this in the project's folder")
+    settings = _yaml(folder / "dbt_project.yml")
+    version = str(settings.get("version"))
+    packaged = str(tomllib.loads(_text(folder / "pyproject.toml"))["project"]["version"])
+    if version != packaged:
+        raise ContractError(f"dbt_project.yml says version {version}, pyproject.toml {packaged}; the two are one")
+    sources = [
+        source for path in sorted((folder / "models/raw").glob("*.yml")) for source in _yaml(path).get("sources") or []
+    ]
+    if len(sources) != 1:
+        raise ContractError(f"models/raw: {len(sources)} sources, where one is the raw export")
+    models = [
+        model
+        for path in sorted((folder / "models/publish").glob("*.yml"))
+        for model in _yaml(path).get("models") or []
+        # The publication itself is a model too, but no published table: it declares no types.
+        if any("data_type" in column for column in model.get("columns", []))
+    ]
+    docs: dict[str, str] = {}
+    for path in sorted((folder / "models").rglob("*.md")):
+        docs.update(doc_blocks(_text(path)))
+    suites = {
+        f"{path.parent.name}/{path.stem}": json.loads(_text(path))
+        for path in sorted((folder / "expectations").glob("*/*.json"))
+    }
+    return Project(
+        version=version,
+        source=sources[0],
+        marts=tuple(models),
+        docs=docs,
+        variables=settings.get("vars") or {},
+        suites=suites,
+    )
+
+
+def doc_blocks(markdown: str) -> dict[str, str]:
+    """The text of each ``{% docs name %}`` block, white space collapsed."""
+    return {name: " ".join(text.split()) for name, text in _DOC_BLOCK.findall(markdown)}
+
+
+def render(text: str, project: Project) -> str:
+    """``text`` with calls of ``doc`` and ``var`` replaced, white space collapsed.
+
+    Raises :class:`ContractError` for a doc block or var that does not exist, and for any other Jinja.
+    """
+
+    def look_up(kind: str, known: Mapping[str, Any]) -> Any:
+        def replace(match: re.Match[str]) -> str:
+            if match[1] not in known:
+                raise ContractError(f"no {kind} named {match[1]!r}")
+            return str(known[match[1]])
+
+        return replace
+
+    rendered = _DOC_CALL.sub(look_up("doc block", project.docs), text)
+    rendered = _VAR_CALL.sub(look_up("var", project.variables), rendered)
+    if "{{" in rendered or "{%" in rendered:
+        raise ContractError(f"only doc() and var() are understood here: {rendered}")
+    return " ".join(rendered.split())
+
+
+def meta(element: Document) -> Document:
+    """The ``config.meta`` of a table, model or column; empty where there is none."""
+    found: Document = (element.get("config") or {}).get("meta") or {}
+    return found
+
+
+def _yaml(path: Path) -> Document:
+    try:
+        document: Document = yaml.safe_load(_text(path)) or {}
+    except yaml.YAMLError as error:
+        raise ContractError(f"{path}: not YAML: {error}") from error
+    return document
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ContractError(f"{path}: {error.strerror}") from error
