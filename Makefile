@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build test lint docs golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build test faults lint docs golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -21,6 +21,11 @@ build: $(VENV)/.runtime
 ## make test      linters, type checker, and every test
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+## make faults    what takes longer: 30 random deliveries against builds from scratch, 100 kills, 500 fuzzed exports
+faults: $(VENV)/.development
+	$(BIN)/pytest -m long tests/python/test_refresh.py
+	$(BIN)/python tests/python/run_faults.py --seed 20201 --out docs/reliability-figures.md
 
 ## make lint      ruff, mypy and sqlfluff
 lint: $(VENV)/.development

@@ -41,10 +41,11 @@
     {{ return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') | replace("'", "''")) }}
 {%- endmacro %}
 
-{#- Paths of a table's part files with one of the standings of the reading plan; none before there is a plan. -#}
+{#- Paths of a table's part files with one of the standings of the reading plan; none before there is a plan, and none
+    outside a build, so that what `dbt compile` shows does not depend on the last one. -#}
 {% macro planned_files(table, standings) %}
     {%- set plan = ref('reading_plan') %}
-    {%- if not execute or load_relation(plan) is none %}
+    {%- if not is_build() or load_relation(plan) is none %}
         {{ return([]) }}
     {%- endif %}
     {%- set query -%}
