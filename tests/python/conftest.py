@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from dataclasses import dataclass
@@ -104,6 +105,13 @@ class Warehouse:
         with duckdb.connect() as connection:
             connection.execute(f"create view rows as select * from read_parquet('{folder}/*.parquet')")
             connection.execute(f"copy ({select}) to '{folder}/{name}' (format parquet)")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_imports() -> None:
+    """Spare the collector what stays to the end: statsmodels asks for a full collection at each adjusted P."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
