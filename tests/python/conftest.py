@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from dataclasses import dataclass
@@ -115,6 +116,13 @@ class Warehouse:
 def first(key: str, count: int = 3) -> str:
     """A condition that holds for the rows of the first keys."""
     return f"{key} in (select distinct {key} from rows order by {key} limit {count})"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_imports() -> None:
+    """Spare the collector what stays to the end: statsmodels asks for a full collection at each adjusted P."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,13 @@ a build breaks has to be what its faults break, rule by rule, with their numbers
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
 import pytest
-from conftest import Outcome, Warehouse, first
+from conftest import ROOT, Outcome, Warehouse, first
 
 Keys = tuple[str, ...]
 KEYS = {
@@ -168,7 +169,6 @@ ROW_FAULTS = {
 # A second fault of a rule has a build of its own, so that the counts of the two do not mix.
 SECOND_FAULTS = {"age 121", "empty sex"}
 ROW_BUILDS = {
-    "one fault": {"session of unknown status"},
     "every rule": set(ROW_FAULTS) - SECOND_FAULTS,
     "second faults": SECOND_FAULTS,
 }
@@ -399,14 +399,28 @@ def test_superseded_faults_do_not_stop_the_build(built: Warehouse) -> None:
 
 
 def test_verdicts_name_rule_table_and_keys(built: Warehouse) -> None:
+    """A fault alone in its build."""
     fault = ROW_FAULTS["session of unknown status"]
-    fault.spoil(built, given_keys(built, [fault])[0])
-    assert not built.run().success
+    (keys,) = given_keys(built, [fault])
+    outcome, broken = assert_stopped(built, lambda: fault.spoil(built, keys))
+    assert list(broken) == [("sessions", fault.rule)]
+    assert "sessions: status is completed or cancelled or no_show (3 failing)" in outcome.output
     rows = built.query(
         "select table_name, severity, evaluated > 1000, unexpected, len(string_split(sample_keys, ', ')), layer"
         " from audit.validation_results where not passed and rule like 'status is completed%'"
     )
     assert rows == [("sessions", "critical", True, 3, 3, "raw")]
+
+
+def test_every_critical_rule_has_a_fault() -> None:
+    written = {
+        (path.stem, expectation["meta"]["rule"])
+        for path in (ROOT / "expectations/raw").glob("*.json")
+        for expectation in json.loads(path.read_text(encoding="utf-8"))["expectations"]
+        if expectation["severity"] == "critical"
+    }
+    emptied = {(table, "is not empty") for tables, _ in EMPTY_TABLES.values() for table in tables}
+    assert written == {(fault.table, fault.rule) for fault in ROW_FAULTS.values()} | emptied
 
 
 def csv_copy(warehouse: Warehouse) -> None:

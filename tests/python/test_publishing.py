@@ -123,8 +123,13 @@ def test_a_killed_build_leaves_old_or_new_tables(built: Warehouse) -> None:
     """SIGKILL at seeded moments; after each the tables are those of one build, and the next build succeeds."""
     before = built.marts()
     correct_an_age(built)
-    environment = {**os.environ, "RAPPORT_RAW": str(built.raw), "RAPPORT_DB": str(built.db)}
-    command = [sys.executable, "-m", "dbt.cli.main", "run", "--target-path", str(built.target / "killed")]
+    environment = {
+        **os.environ,
+        "RAPPORT_RAW": str(built.raw),
+        "RAPPORT_DB": str(built.db),
+        "RAPPORT_RAW_FORMAT": built.raw_format,
+    }
+    command = [sys.executable, "-m", "dbt.cli.main", "run", "--target-path", str(built.target)]
     chance = random.Random(20201)
     for _ in range(3):
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
