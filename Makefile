@@ -24,7 +24,7 @@ test: lint
 
 ## make faults    what takes longer: 30 random deliveries against builds from scratch, 100 kills, 500 fuzzed exports
 faults: $(VENV)/.development
-	$(BIN)/pytest -m long tests/python/test_refresh.py
+	$(BIN)/pytest -m long tests/python/test_refresh.py tests/python/test_faults.py
 	$(BIN)/python tests/python/run_faults.py --seed 20201 --out docs/reliability-figures.md
 
 ## make lint      ruff, mypy and sqlfluff
