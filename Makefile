@@ -18,7 +18,7 @@ build: $(VENV)/.runtime
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
 	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where not agrees\""
 
-## make test      linters, type checker, and every test
+## make test      linters, type checker, and every test but the long ones
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
 

@@ -5,7 +5,8 @@
     superseded  a later row of its key was delivered
     copy        the same row was delivered before
 
-    `columns` are those in which a copy equals its original: all that the source declares. Incrementally only the rows of keys that the new, rewritten or withdrawn files speak of are placed anew. -#}
+    `columns` are those in which a copy equals its original: all that the source declares. Incrementally only the rows of
+    keys that the new, rewritten or withdrawn files speak of are placed anew. -#}
 {% macro deliveries(table, key, columns) %}
     {%- set new_rows = ref('raw_' ~ table) %}
     {%- set plan = ref('reading_plan') %}

@@ -1,6 +1,6 @@
 {#- The rows of part files as the engine's reader gives them, with the path of the file as `part_file` (the reader
-    refuses a name that a file has too, so it is asked for one that no export has). `files` are paths
-    in which glob characters stand for themselves; without any, an empty relation of the declared columns. -#}
+    refuses a name that a file has too, so it is asked for one that no export has). `files` are paths in which glob
+    characters stand for themselves; without any, an empty relation of the declared columns. -#}
 {% macro read_part_files(table, files) %}
     {%- set columns = declared_columns_of(table) %}
     {%- if not files %}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Warehouse
+from conftest import MARTS, Warehouse
 
 KEYS = {
     "participants": "participant_id",
@@ -59,19 +59,7 @@ COMPARED = (
     "statistics.alliance_score_frequencies",
     "statistics.wellbeing_change_moments",
     "statistics.regression_cross_products",
-    *(
-        f"marts.{name}"
-        for name in (
-            "eligibility",
-            "eligibility_flow",
-            "participant_alliance",
-            "who5_change",
-            "analysis_cohort",
-            "table_1",
-            "inference_results",
-            "model_fit",
-        )
-    ),
+    *(f"marts.{name}" for name in MARTS),
 )
 
 
