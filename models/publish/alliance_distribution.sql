@@ -1,11 +1,11 @@
--- Alliance scores in classes a quarter of a point wide, by utilization type; the top score is a class of its own.
+-- Alliance scores in classes half a point wide, by utilization type; low scores are few and share a class, the top score is a class of its own.
 with
 
 scores as (
 
     select
         level as utilization_type,
-        floor(4 * alliance_score) / 4 as score_from,
+        case when alliance_score < 3 then 1 else floor(2 * alliance_score) / 2 end as score_from,
         participants
     from {{ ref('alliance_score_frequencies') }}
     where grouping = 'utilization_type'
@@ -17,7 +17,7 @@ final as (
     select
         utilization_type,
         cast(score_from as double) as score_from,
-        cast(least(score_from + 0.25, 5) as double) as score_to,
+        cast(case when score_from = 1 then 3 else least(score_from + 0.5, 5) end as double) as score_to,
         cast(sum(participants) as bigint) as participants,
         100.0 * sum(participants) / sum(sum(participants)) over (partition by utilization_type) as percent
     from scores

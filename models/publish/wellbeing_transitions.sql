@@ -1,6 +1,6 @@
--- WHO-5 at baseline against follow-up, in bands 16 points wide that end at the cut-off of the screen.
-{%- set band = "cast(ceil((%s - " ~ var('who5_cutoff') ~ ") / 16.0) as integer)" %}
+-- WHO-5 at baseline against follow-up, in four bands: up to the cut-off of the screen, two of 16 points above it, and the rest.
 {%- set cutoff = var('who5_cutoff') %}
+{%- set band = "least(greatest(cast(ceil((%s - " ~ cutoff ~ ") / 16.0) as integer), 0), 3)" %}
 with
 
 bands as (
@@ -17,10 +17,12 @@ bands as (
 final as (
 
     select
-        cast(greatest({{ cutoff }} + 16 * (baseline_band - 1) + 1, 0) as integer) as baseline_from,
-        cast(least({{ cutoff }} + 16 * baseline_band, 100) as integer) as baseline_to,
-        cast(greatest({{ cutoff }} + 16 * (followup_band - 1) + 1, 0) as integer) as followup_from,
-        cast(least({{ cutoff }} + 16 * followup_band, 100) as integer) as followup_to,
+        {%- for measurement in ['baseline', 'followup'] %}
+        case when {{ measurement }}_band = 0 then 0 else {{ cutoff }} + 16 * ({{ measurement }}_band - 1) + 1 end
+            as {{ measurement }}_from,
+        case when {{ measurement }}_band = 3 then 100 else {{ cutoff }} + 16 * {{ measurement }}_band end
+            as {{ measurement }}_to,
+        {%- endfor %}
         participants,
         100.0 * participants / sum(participants) over (partition by baseline_band) as percent
     from bands
