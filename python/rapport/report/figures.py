@@ -457,7 +457,7 @@ def slope_lines(data: Published) -> Picture:
                 axes.fill_between(x, low, high, color=SERIES[i], alpha=0.16, linewidth=0)
                 axes.plot(x, y, color=SERIES[i], linewidth=2, linestyle=_LINES[i], label=LEVELS[level].split(" (")[0])
             axes.set_title(f"By {MODERATIONS[analysis]}")
-            axes.set_ylim(max(lowest - 2, 0), min(highest + 2, 100))
+            axes.set_ylim(lowest - 2, highest + 0.32 * (highest - lowest))  # room for the legend
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="upper left", frameon=False, fontsize=8.5, handlelength=2.6, labelspacing=0.25)
             _grid(axes, "both")

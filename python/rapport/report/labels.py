@@ -78,10 +78,10 @@ LAYERS: Mapping[str, str] = {
 CRITERIA: Mapping[str, str] = {
     "all": "Participants in the export",
     "adult": "Adults",
-    "sponsored": "with the employer's benefit",
-    "registered": "who registered on the platform",
-    "session": "with a completed session in the study window",
-    "baseline": "with a baseline assessment",
-    "followup": "with a follow-up assessment",
-    "rating": "with an alliance rating: the cohort",
+    "sponsored": "With the employer's benefit",
+    "registered": "Who registered on the platform",
+    "session": "With a completed session in the study window",
+    "baseline": "With a baseline assessment",
+    "followup": "With a follow-up assessment",
+    "rating": "With an alliance rating: the cohort",
 }

@@ -41,6 +41,12 @@ def plain(text: str) -> Rich:
     return Rich(str(escape(text)), text)
 
 
+def indexed(symbol: str) -> Rich:
+    """Return a symbol whose part after ``_`` is its index."""
+    base, _, index = symbol.partition("_")
+    return Rich(f"{escape(base)}<sub>{escape(index)}</sub>", symbol) if index else plain(symbol)
+
+
 def as_rich(part: Part) -> Rich:
     """Return a piece of text as it is, or plain text in both forms."""
     return part if isinstance(part, Rich) else plain(part)
@@ -122,7 +128,7 @@ def p_value(number: Number) -> Rich:
 def p_phrase(number: Number) -> Rich:
     """Return ``P = .004`` or ``P < .001``."""
     text = p_value(number)
-    return rich("P {p}" if text.text.startswith(("<", ">")) else "P = {p}", p=text)
+    return rich("P\N{NO-BREAK SPACE}{p}" if text.text.startswith(("<", ">")) else "P\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}", p=text)
 
 
 def interval(low: Rich, high: Rich) -> Rich:

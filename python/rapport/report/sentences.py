@@ -18,6 +18,7 @@ from rapport.report.rich import (
     bounded,
     count,
     fixed,
+    indexed,
     interval,
     joined,
     p_phrase,
@@ -370,7 +371,7 @@ def _effect_sizes(data: Published) -> list[Rich]:
             continue
         limits = interval(fixed(record.number("effect_size_low")), fixed(record.number("effect_size_high")))
         parts.append(
-            rich("{symbol} = {d} (95% CI {limits})", symbol=symbol, d=fixed(record.number("effect_size")), limits=limits)
+            rich("{symbol} = {d} (95% CI {limits})", symbol=indexed(symbol), d=fixed(record.number("effect_size")), limits=limits)
         )
     relative = data.finding("wellbeing_change", "percent_change").number("estimate")
     if relative.value is not None:

@@ -19,6 +19,7 @@ from rapport.report.rich import (
     bounded,
     count,
     fixed,
+    indexed,
     interval,
     joined,
     p_value,
@@ -79,6 +80,8 @@ class DrawnTable:
 
 # --- Drawing
 
+NONE = ""  # where a column does not apply
+
 _LATEX = {
     MINUS: "$-$",
     "η²": r"$\eta^2$",
@@ -103,7 +106,7 @@ def draw(table: Table) -> DrawnTable:
     """Return the table in every form."""
     page = _great_table(table, in_html=True).as_raw_html()
     words = _great_table(table, in_html=False)
-    latex = words.as_latex()
+    latex = words.as_latex().replace("\N{NO-BREAK SPACE}", "~")
     for symbol, command in _LATEX.items():
         latex = latex.replace(symbol, command)
     return DrawnTable(
@@ -164,10 +167,10 @@ def _csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     has_groups = any(row.group for row in table.rows)
-    writer.writerow([*(["group"] if has_groups else []), table.stub, *(as_rich(c).text for c in table.columns)])
+    writer.writerow([*(["group"] if has_groups else []), table.stub, *(as_rich(c).text.replace("\N{NO-BREAK SPACE}", " ") for c in table.columns)])
     for row in table.rows:
         cells = [*([row.group] if has_groups else []), as_rich(row.label).text, *(as_rich(c).text for c in row.cells)]
-        writer.writerow([cell.replace(MINUS, "-") for cell in cells])
+        writer.writerow([cell.replace(MINUS, "-").replace("\N{NO-BREAK SPACE}", " ") for cell in cells])
     return stream.getvalue()
 
 
@@ -199,7 +202,7 @@ def table_1(data: Published) -> Table:
         return cells("{median} [{min}, {max}]", variable, {"median": decimals, "min": 0, "max": 0})
 
     heads: list[Part] = [
-        rich("{name} (n = {n})", name=UTILIZATION[group], n=count(data.cell("participants", "n", group)))
+        rich("{name} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})", name=UTILIZATION[group], n=count(data.cell("participants", "n", group)))
         for group in _COLUMNS
     ]
     demographic, clinical = "Demographic characteristics", "Clinical characteristics"
@@ -246,7 +249,7 @@ def table_2(data: Published) -> Table:
                 TERMS[term],
                 [
                     fixed(record.number("estimate")),
-                    fixed(record.number("standardized_estimate")),
+                    NONE if term == "(Intercept)" else fixed(record.number("standardized_estimate")),
                     fixed(record.number("std_error")),
                     interval(fixed(record.number("ci_low")), fixed(record.number("ci_high"))),
                     p_value(record.number("p_value")),
@@ -390,10 +393,10 @@ def alliance_tests(data: Published) -> Table:
     rows = []
     notes: list[str] = []
 
-    def line(label: str, record: Record, medians: Part, statistic: Rich, p: Number, effect: Part, group: str) -> None:
-        rows.append(TableRow(label, [count(record.number("n")), medians, statistic, p_value(p), effect], group))
+    def line(label: Part, record: Record, medians: Part, statistic: Rich, p: Number | None, effect: Part, group: str) -> None:
+        rows.append(TableRow(label, [count(record.number("n")), medians, statistic, NONE if p is None else p_value(p), effect], group))
         if record.hidden or record.text("note"):
-            notes.append(f"{label}: {why_missing(record)}.")
+            notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     for analysis, (first, second, first_median, second_median, what) in TWO_GROUPS.items():
         record = data.finding(analysis, f"{first} - {second}")
@@ -404,7 +407,7 @@ def alliance_tests(data: Published) -> Table:
         label = f"By {what}: {_short(first)} vs {_short(second)}"
         line(label, record, medians, _statistic("W", count(record.number("statistic"))), record.number("p_value"), _effect(record, "r", 3), "Two groups (Mann–Whitney)")
     record = data.finding("alliance_vs_age", "age_years")
-    line("With age", record, NOTHING, _statistic("t", fixed(record.number("statistic"))), record.number("p_value"), _effect(record, "ρ", 3, "estimate"), "Correlation (Spearman)")
+    line("With age", record, NONE, _statistic("t", fixed(record.number("statistic"))), record.number("p_value"), _effect(record, "ρ", 3, "estimate"), "Correlation (Spearman)")
     record = data.finding("alliance_by_utilization", "utilization_type")
     medians = joined(
         [fixed(data.finding("alliance_group_medians", name).number("estimate")) for name in ("teletherapy", "telecoaching", "both")],
@@ -417,12 +420,12 @@ def alliance_tests(data: Published) -> Table:
         medians = joined(
             [fixed(data.finding("alliance_group_medians", name).number("estimate")) for name in (first, second)], " vs "
         )
-        line(f"{UTILIZATION[first]} vs {UTILIZATION[second].lower()}", dunn, medians, _statistic("Z", fixed(dunn.number("statistic"))), dunn.number("p_adjusted"), NOTHING, group)
+        line(f"{UTILIZATION[first]} vs {UTILIZATION[second].lower()}", dunn, medians, _statistic("Z", fixed(dunn.number("statistic"))), dunn.number("p_adjusted"), NONE, group)
     for term, label in (("participant_means", "Cronbach's α, participants' means"), ("session_ratings", "Cronbach's α, single ratings")):
         record = data.finding("alliance_reliability", term)
         alpha = record.number("estimate")
         shown = bounded(alpha) if alpha.value is None else rich("α = {alpha}", alpha=bounded(alpha))
-        line(label, record, NOTHING, plain(NOTHING), Number(None, ""), shown, "Reliability of the two items")
+        line(label, record, NONE, plain(NONE), None, shown, "Reliability of the two items")
     fixed_notes: list[Part] = [
         "Medians in the order of the groups. Effect sizes with 95% confidence intervals; a limit of r below 0 is a difference"
         " in the other direction. n of the single ratings counts ratings."
@@ -461,8 +464,8 @@ def _effect(record: Record, symbol: str, decimals: int, column: str = "effect_si
         return value
     limits = interval(show(record.number("effect_size_low"), decimals), show(record.number("effect_size_high"), decimals))
     if limits.text == NOTHING:
-        return rich("{symbol} = {value}", symbol=symbol, value=value)
-    return rich("{symbol} = {value} [{limits}]", symbol=symbol, value=value, limits=limits)
+        return rich("{symbol} = {value}", symbol=indexed(symbol), value=value)
+    return rich("{symbol} = {value} [{limits}]", symbol=indexed(symbol), value=value, limits=limits)
 
 
 def wellbeing_tests(data: Published) -> Table:
@@ -470,34 +473,36 @@ def wellbeing_tests(data: Published) -> Table:
     rows = []
     notes: list[str] = []
 
-    def line(label: str, record: Record, estimate: Part, statistic: Part, p: Number, effect: Part, group: str) -> None:
+    def line(label: Part, record: Record, estimate: Part, statistic: Part, p: Number | None, effect: Part, group: str, has_interval: bool = True) -> None:
         limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
         if record.text("estimate_name") == "proportion":
             limits = interval(percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0))
-        rows.append(TableRow(label, [count(record.number("n")), estimate, limits, statistic, p_value(p), effect], group))
+        if not has_interval:
+            limits = plain(NONE)
+        rows.append(TableRow(label, [count(record.number("n")), estimate, limits, statistic, NONE if p is None else p_value(p), effect], group))
         if record.hidden or record.text("note"):
-            notes.append(f"{label}: {why_missing(record)}.")
+            notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     record = data.finding("wellbeing_change", "followup - baseline")
     change = "Change from baseline to follow-up (paired t test)"
     line("WHO-5 points", record, fixed(record.number("estimate")), _with_df("t", record), record.number("p_value"), _effect(record, "d_rm", 2, can_exceed_1=True), change)
     for term, symbol in (("d_z", "d_z"), ("d_av", "d_av")):
         record = data.finding("wellbeing_change", term)
-        line(f"Standardized, {symbol}", record, NOTHING, NOTHING, Number(None, ""), _effect(record, symbol, 2, can_exceed_1=True), change)
+        line(plain("Standardized, ") + indexed(symbol), record, NONE, NONE, None, _effect(record, symbol, 2, can_exceed_1=True), change, False)
     record = data.finding("wellbeing_change", "percent_change")
-    line("In percent of the mean baseline", record, percent(record.number("estimate")), NOTHING, Number(None, ""), NOTHING, change)
+    line("In percent of the mean baseline", record, percent(record.number("estimate")), NONE, None, NONE, change, False)
     for analysis, label in (("clinical_recovery", "Clinical recovery"), ("clinical_improvement", "Clinical improvement")):
         record = data.finding(analysis, "screened_positive")
-        line(label, record, percent(record.number("estimate"), 1, 100.0), NOTHING, Number(None, ""), NOTHING, "Rates (Wilson's interval)")
+        line(label, record, percent(record.number("estimate"), 1, 100.0), NONE, None, NONE, "Rates (Wilson's interval)")
     for term in ("teletherapy", "telecoaching", "both"):
         record = data.finding("wellbeing_change_group_means", term)
-        line(UTILIZATION[term], record, fixed(record.number("estimate")), NOTHING, Number(None, ""), NOTHING, "Mean change by utilization type")
+        line(UTILIZATION[term], record, fixed(record.number("estimate")), NONE, None, NONE, "Mean change by utilization type")
     group = "Differences between utilization types (ANOVA, then Tukey–Kramer)"
     record = data.finding("wellbeing_change_by_utilization", "utilization_type")
-    line("Teletherapy / telecoaching / both", record, NOTHING, _with_df("F", record), record.number("p_value"), _effect(record, "η²", 3), group)
+    line("Teletherapy / telecoaching / both", record, NONE, _with_df("F", record), record.number("p_value"), _effect(record, "η²", 3), group, False)
     for tukey in data.records("marts.inference_results", analysis="wellbeing_change_by_utilization_tukey"):
         first, second = tukey.text("term").split(" - ")
-        line(f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}", tukey, fixed(tukey.number("estimate")), _statistic("t", fixed(tukey.number("statistic"))), tukey.number("p_adjusted"), NOTHING, group)
+        line(f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}", tukey, fixed(tukey.number("estimate")), _statistic("t", fixed(tukey.number("statistic"))), tukey.number("p_adjusted"), NONE, group)
     fixed_notes: list[Part] = ["Participants who screened positive. P and intervals of Tukey–Kramer hold for all contrasts together."]
     columns: tuple[Part, ...] = ("n", "Estimate", "95% CI", "Test", "P", "Effect size [95% CI]")
     return Table("wellbeing-tests", "Aim 2. Change of well-being", "Quantity", columns, rows, [*fixed_notes, *notes])
