@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rapport.report.labels import LEVELS, MODERATIONS, TERMS, UTILIZATION
 from rapport.report.published import Published, Record
 from rapport.report.rich import Part, Rich, count, fixed, interval, joined, percent, plain, rich
-from rapport.report.sentences import why_missing
+from rapport.report.sentences import parameter, why_missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -196,7 +196,7 @@ def distribution(data: Published) -> Picture:
     rows: list[list[Part]] = [
         [
             UTILIZATION[record.text("utilization_type")],
-            _class_label(record.row["score_from"], record.row["score_to"]),
+            _marked_class(record),
             count(record.number("participants")),
             percent(record.number("percent")),
         ]
@@ -209,6 +209,11 @@ def distribution(data: Published) -> Picture:
 
 def _classes() -> Iterator[tuple[float, float]]:
     yield from ((1.0, 3.0), (3.0, 3.5), (3.5, 4.0), (4.0, 4.5), (4.5, 5.0), (5.0, 5.0))
+
+
+def _marked_class(record: Record) -> Rich:
+    low, high = fixed(record.number("score_from"), 1), fixed(record.number("score_to"), 1)
+    return low if low.text == high.text else rich("{low} to below {high}", low=low, high=high)
 
 
 def _class_label(low: object, high: object) -> str:
@@ -271,7 +276,7 @@ def transitions(data: Published) -> Picture:
     alternative = rich(
         "Participants by band at baseline (rows) and follow-up (columns); the heavy lines are the cut-off at {cutoff}."
         " Darker cells hold a larger share of their row.",
-        cutoff=str(cutoff),
+        cutoff=parameter(data, "who5_cutoff"),
     )
     if stayed is not None and stayed.number("participants").value is not None:
         alternative += rich(
@@ -281,14 +286,18 @@ def transitions(data: Published) -> Picture:
         )
     rows: list[list[Part]] = [
         [
-            f"{r.row['baseline_from']}–{r.row['baseline_to']}",
-            f"{r.row['followup_from']}–{r.row['followup_to']}",
+            _marked_band(r, "baseline"),
+            _marked_band(r, "followup"),
             count(r.number("participants")),
             percent(r.number("percent")),
         ]
         for r in records
     ]
     return Picture(name, title, alternative, wide, narrow, NumbersBehind(("Baseline", "Follow-up", "Participants", "Percent of the baseline band"), rows))
+
+
+def _marked_band(record: Record, when: str) -> Rich:
+    return rich("{low}–{high}", low=count(record.number(f"{when}_from")), high=count(record.number(f"{when}_to")))
 
 
 def _square(x: int, y: int, alpha: float) -> Any:

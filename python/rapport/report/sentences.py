@@ -287,7 +287,7 @@ def _moved(value: float, positive: str, negative: str) -> str:
 def _aim_2(data: Published) -> Aim:
     record = data.finding("wellbeing_change", "followup - baseline")
     change, p = record.number("estimate"), record.number("p_value")
-    cutoff = _parameter(data, "who5_cutoff")
+    cutoff = parameter(data, "who5_cutoff")
     if change.value is None or p.value is None:
         answer = rich(
             "No statement on the change of well-being among those who screened positive (baseline ≤ {cutoff}): {why}.",
@@ -340,7 +340,8 @@ def _absolute(number: Number) -> Rich:
     return fixed(number)
 
 
-def _parameter(data: Published, name: str) -> Rich:
+def parameter(data: Published, name: str) -> Rich:
+    """Return the value of a whole-number parameter of the build."""
     record = data.parameter(name)
     return count(Number(float(record.text("value")), record.source("value")))
 
