@@ -36,15 +36,17 @@ with DAG(
         "on_failure_callback": tell,
     },
 ) as dag:
-    chain(*(
-        BashOperator(
-            task_id=step,
-            bash_command=f"make --no-print-directory -C '{HOME}' {step}",
-            append_env=True,
-            env={
-                "RAPPORT_RAW": os.environ.get("RAPPORT_RAW", "/srv/rapport/export"),
-                "RAPPORT_DB": os.environ.get("RAPPORT_DB", "/srv/rapport/warehouse/rapport.duckdb"),
-            },
+    chain(
+        *(
+            BashOperator(
+                task_id=step,
+                bash_command=f"make --no-print-directory -C '{HOME}' {step}",
+                append_env=True,
+                env={
+                    "RAPPORT_RAW": os.environ.get("RAPPORT_RAW", "/srv/rapport/export"),
+                    "RAPPORT_DB": os.environ.get("RAPPORT_DB", "/srv/rapport/warehouse/rapport.duckdb"),
+                },
+            )
+            for step in STEPS
         )
-        for step in STEPS
-    ))
+    )
