@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import configparser
-import os
 import re
 import subprocess
 import sys
@@ -63,7 +62,7 @@ def stubbed(tmp_path: Path) -> Refresh:
 def test_refresh_runs_the_documented_steps_in_order(stubbed: Refresh) -> None:
     code, calls, lines = stubbed.run()
     assert code == 0, lines
-    assert STEPS == list(DOCUMENTED)
+    assert list(DOCUMENTED) == STEPS
     assert calls == list(DOCUMENTED.values())
     summary = [line.rsplit(" after ", 1)[0] for line in lines if line.startswith("refresh ")]
     assert summary == [f"refresh {number}/4 {step}: done" for number, step in enumerate(STEPS, 1)]
@@ -84,7 +83,9 @@ def test_refresh_stops_at_the_first_failure(stubbed: Refresh, step: str) -> None
 def test_vars_reach_both_steps_of_dbt(stubbed: Refresh) -> None:
     code, calls, lines = stubbed.run("VARS={accept_volume_change: true, freshness_error_hours: 72}")
     assert code == 0, lines
-    with_vars = [call for call in calls if call.endswith(" --vars {accept_volume_change: true, freshness_error_hours: 72}")]
+    with_vars = [
+        call for call in calls if call.endswith(" --vars {accept_volume_change: true, freshness_error_hours: 72}")
+    ]
     assert [call.split()[0] for call in with_vars] == ["dbt", "dbt"]
 
 
@@ -142,7 +143,9 @@ def test_exit_codes_of_dbt(warehouse: Warehouse) -> None:
     assert code == documented_code("database in use") == 2
     assert "Waited 1 s (RAPPORT_LOCK_WAIT); nothing was changed" in printed
     log = (warehouse.target / "logs/dbt.log").read_text(encoding="utf-8")
-    tries = re.findall(r"^(\d\d):(\d\d):([\d.]+) .*Got an error when attempting to connect to DuckDB", log, re.MULTILINE)
+    tries = re.findall(
+        r"^(\d\d):(\d\d):([\d.]+) .*Got an error when attempting to connect to DuckDB", log, re.MULTILINE
+    )
     assert len(tries) > 1, "dbt opens the file once for every schema"
     first, *_, last = [int(hour) * 3600 + int(minute) * 60 + float(second) for hour, minute, second in tries]
     assert (last - first) % 86400 < 1, "and only the first one waits"
@@ -224,7 +227,9 @@ def test_systemd_units_name_each_other() -> None:
 
 
 def test_ci_compares_with_what_the_build_uploads() -> None:
-    uploads = [step["with"] for step in workflow("build.yml")["jobs"]["refresh"]["steps"] if "upload" in step.get("uses", "")]
+    uploads = [
+        step["with"] for step in workflow("build.yml")["jobs"]["refresh"]["steps"] if "upload" in step.get("uses", "")
+    ]
     assert {"name": "dbt-state", "path": "target/manifest.json"} in uploads
     assert "--name dbt-state --dir state" in commands()["ci.yml: The manifest of main's last good build"]
     database = Path(workflow("ci.yml")["env"]["RAPPORT_DB"])
@@ -246,6 +251,8 @@ def test_python_examples_run_the_steps_of_refresh() -> None:
     made = {
         node.args[0].value
         for node in ast.walk(trees["dagster"])
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "make" and isinstance(node.args[0], ast.Constant)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "make"
+        and isinstance(node.args[0], ast.Constant)
     }
     assert made == set(STEPS[2:])

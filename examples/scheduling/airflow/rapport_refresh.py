@@ -12,6 +12,10 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, chain
 
 HOME = os.environ.get("RAPPORT_HOME", "/opt/rapport")
+DATA = {
+    "RAPPORT_RAW": os.environ.get("RAPPORT_RAW", "/srv/rapport/export"),
+    "RAPPORT_DB": os.environ.get("RAPPORT_DB", "/srv/rapport/warehouse/rapport.duckdb"),
+}
 STEPS = ("freshness", "publish", "export", "report")
 
 
@@ -36,17 +40,13 @@ with DAG(
         "on_failure_callback": tell,
     },
 ) as dag:
-    chain(
-        *(
-            BashOperator(
-                task_id=step,
-                bash_command=f"make --no-print-directory -C '{HOME}' {step}",
-                append_env=True,
-                env={
-                    "RAPPORT_RAW": os.environ.get("RAPPORT_RAW", "/srv/rapport/export"),
-                    "RAPPORT_DB": os.environ.get("RAPPORT_DB", "/srv/rapport/warehouse/rapport.duckdb"),
-                },
-            )
-            for step in STEPS
+    tasks = [
+        BashOperator(
+            task_id=step,
+            bash_command=f"make --no-print-directory -C '{HOME}' {step}",
+            append_env=True,
+            env=DATA,
         )
-    )
+        for step in STEPS
+    ]
+    chain(*tasks)
