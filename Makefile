@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build refresh freshness publish test faults lint docs golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build test faults lint docs golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -19,6 +19,7 @@ build: $(VENV)/.runtime
 	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where not agrees\""
 
 ## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (docs/scheduling.md)
+.PHONY: refresh freshness publish
 STEPS := freshness publish export report
 refresh: $(VENV)/.runtime
 	@number=0; for step in $(STEPS); do \

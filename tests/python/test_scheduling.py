@@ -109,7 +109,12 @@ def exit_code(warehouse: Warehouse, *arguments: str) -> tuple[int, str]:
                     [
                         *("--no-use-colors", "--no-write-json", *arguments),
                         *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
-                        *("--target-path", str(warehouse.target), "--log-path", str(warehouse.target / "logs")),
+                        *(
+                            "--target-path",
+                            str(warehouse.target),
+                            "--log-path",
+                            str(warehouse.target / "logs-of-exit-codes"),
+                        ),
                     ]
                 )
         finally:
@@ -142,13 +147,13 @@ def test_exit_codes_of_dbt(warehouse: Warehouse) -> None:
     holder.communicate("")
     assert code == documented_code("database in use") == 2
     assert "Waited 1 s (RAPPORT_LOCK_WAIT); nothing was changed" in printed
-    log = (warehouse.target / "logs/dbt.log").read_text(encoding="utf-8")
+    log = (warehouse.target / "logs-of-exit-codes/dbt.log").read_text(encoding="utf-8")
     tries = re.findall(
         r"^(\d\d):(\d\d):([\d.]+) .*Got an error when attempting to connect to DuckDB", log, re.MULTILINE
     )
     assert len(tries) > 1, "dbt opens the file once for every schema"
     first, *_, last = [int(hour) * 3600 + int(minute) * 60 + float(second) for hour, minute, second in tries]
-    assert (last - first) % 86400 < 1, "and only the first one waits"
+    assert (last - first) % 86400 < (len(tries) - 1) / 2, "and only the first one waits, for a second"
 
     (warehouse.raw / "sessions").rename(warehouse.raw / "moved-away")
     code, printed = exit_code(warehouse, "build")
