@@ -16,12 +16,13 @@ import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.invocation import get_invocation_id
 
 DEFINITIONS = ("models/raw", "models/deliveries", "models/quarantine", "models/staging", "models/rules", "macros")
 SUITES = "expectations/raw"
@@ -31,6 +32,9 @@ OWNER_ONLY = 0o077
 
 class Plugin(BasePlugin):
     """Named in profiles.yml."""
+
+    _refused: ClassVar[dict[str, str]] = {}
+    """Why the file could not be opened, by dbt's id of the command."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
         """Before the file is opened: make its folder, close permissions, wait for the lock."""
@@ -45,7 +49,15 @@ class Plugin(BasePlugin):
                     file.chmod(stat.S_IMODE(file.stat().st_mode) & ~OWNER_ONLY)
         except OSError as error:
             raise DbtRuntimeError(f"{path}: the database cannot be opened: {error.strerror or error}") from error
-        wait_for_lock(path, float(os.environ.get("RAPPORT_LOCK_WAIT", "60")))
+        # dbt opens the file once for every schema: a command that has waited in vain does not wait again.
+        command = get_invocation_id()
+        if command in self._refused:
+            raise DbtRuntimeError(self._refused[command])
+        try:
+            wait_for_lock(path, float(os.environ.get("RAPPORT_LOCK_WAIT", "60")))
+        except DbtRuntimeError as error:
+            self._refused[command] = error.msg
+            raise
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Once per process: look at what the variables say."""
