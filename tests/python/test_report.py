@@ -523,14 +523,14 @@ def test_a_page_of_a_million_in_a_browser(of_400: Tables, browser: Browser, tmp_
     check_in_browser(browser, page, (("phone", True),))
 
 
-def test_a_report_on_twelve_participants(warehouse: Warehouse, browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_on_twelve_participants(warehouse: Warehouse, browser: Browser, tmp_path: Path) -> None:
     shutil.rmtree(warehouse.raw)
     write_demo_export(warehouse.raw, participants=12, seed=3, part_files=1)
     outcome = warehouse.run()
     assert outcome.success, outcome.output
     page = tmp_path / "reports" / "index.html"
     assert main(["--db", str(warehouse.db), "--out", str(page)]) == 0
-    assert "index.html" in capsys.readouterr().out
+    assert "index.html" in warehouse.capfd.readouterr().out
     text = page.read_text(encoding="utf-8")
     assert "‡" in text
     # Nobody can be counted: no number from 1 to 9 is shown of people.
