@@ -202,7 +202,9 @@ class CountSystem:
                 constraints.append(LinearConstraint(hstack([nothing, matrix, switch], format="csr"), low, high))
         nothing, no_switch = csr_array((1, n)), csr_array((1, k))
         constraints += [
-            LinearConstraint(hstack([target, nothing, no_switch], format="csr"), (width + 1 - target @ some) / unit, np.inf),
+            LinearConstraint(
+                hstack([target, nothing, no_switch], format="csr"), (width + 1 - target @ some) / unit, np.inf
+            ),
             LinearConstraint(hstack([target, -target, no_switch], format="csr"), width / unit, np.inf),
         ]
         most = 10.0 * reach / unit
