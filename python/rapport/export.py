@@ -1,7 +1,7 @@
 """Command line of the export: ``python -m rapport.export [--out FOLDER] [--min-cell N]``.
 
 Writes the published aggregates through disclosure control, each as Parquet and as CSV, with ``manifest.json``. The
-database is the one that ``RAPPORT_DB`` names. It is only read, and a lock is waited for (``RAPPORT_LOCK_WAIT`` seconds).
+database is the one that ``RAPPORT_DB`` names. It is only read; a lock is waited for (``RAPPORT_LOCK_WAIT`` seconds).
 
 Exit codes: 0 the folder is new and whole; 1 there is nothing that may be exported (no published build, a figure without
 a rule, a small count that cannot be protected); 2 it cannot be tried (arguments, no database, database in use, folder).
