@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -276,6 +276,7 @@ class InferenceResults:
                 Figure(i, name, () if name in finding.keeps else given, about) for name in finding.fills
             ]
         self._read_dummies(reading, rows, min_cell)
+        self._read_ranks(reading, rows)
         return reading
 
     @staticmethod
@@ -314,14 +315,41 @@ class InferenceResults:
             if not dummies:
                 continue
             about = tuple(_DUMMIES[name][0] for name in dummies)
-            reading.figures[k] = Figure(
-                figure.row,
-                figure.column,
-                figure.reveals,
-                (*figure.about, *about),
-                crossed if figure.column == "standardized_estimate" else (),
-                any((analysis, name) in small for name in dummies),
+            reading.figures[k] = replace(
+                figure,
+                about=(*figure.about, *about),
+                crossed=crossed if figure.column == "standardized_estimate" else (),
+                hidden=any((analysis, name) in small for name in dummies),
             )
+
+    @staticmethod
+    def _read_ranks(reading: Reading, rows: Sequence[Mapping[Any, object]]) -> None:
+        """Let the figures of an analysis with aliased terms be about the groups of its 0/1 terms."""
+        aliased = {
+            str(row["analysis"])
+            for row in rows
+            if row["analysis"] in REGRESSIONS and _is_aliased(row, len(REGRESSIONS[str(row["analysis"])].terms))
+        }
+        for k, figure in enumerate(reading.figures):
+            analysis = str(rows[figure.row]["analysis"])
+            if analysis in aliased and figure.column != "n":
+                about = (*figure.about, *_sample_groups(REGRESSIONS[analysis].terms))
+                reading.figures[k] = replace(figure, about=about)
+
+
+def _is_aliased(row: Mapping[Any, object], terms: int) -> bool:
+    """Whether the residual degrees of freedom say that fewer than all terms and the intercept were estimated.
+
+    A group of one member has no slope of its own: the loss of it would tell.
+    """
+    n, df_residual = number_of(row["n"]), number_of(row["df_residual"])
+    return n is not None and df_residual is not None and df_residual != n - terms - 1
+
+
+def _sample_groups(terms: Sequence[str]) -> tuple[Count, ...]:
+    sexes = tuple(POSITIVE.narrow({"sex": sex}) for sex in KNOWN_SEX) if "male" in terms else ()
+    types = [term for term in terms if term in UTILIZATION_TYPES]
+    return (*sexes, *(SAMPLE.narrow({"utilization_type": name}) for name in (UTILIZATION_TYPES if types else ())))
 
 
 def _ones(n: float, sd: float) -> int | None:
@@ -348,8 +376,12 @@ class ModelFit:
         for i, row in enumerate(frame.to_dict("records")):
             if row["analysis"] not in REGRESSIONS:
                 raise DisclosureError(f"{table}: no rule for analysis {row['analysis']}")
+            terms = str(row["terms"]).split(" + ")
+            if unknown := [term for term in terms if term not in REGRESSIONS[row["analysis"]].terms]:
+                raise DisclosureError(f"{table}: {row['analysis']}: no rule for term {', '.join(unknown)}")
             reading.give(SAMPLE, row["n"])
-            reading.figures += [Figure(i, column, (SAMPLE,), (SAMPLE,)) for column in self.figures]
+            about = (SAMPLE, *(_sample_groups(terms) if _is_aliased(row, len(terms)) else ()))
+            reading.figures += [Figure(i, column, (SAMPLE,), () if column == "n" else about) for column in self.figures]
         return reading
 
 
