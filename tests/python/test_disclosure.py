@@ -115,6 +115,11 @@ def published(name: str) -> tuple[People, Tables]:
     return tables_of(*cohorts.read(name))
 
 
+@lru_cache
+def disclosed_of(name: str) -> Tables:
+    return disclose(published(name)[1], MIN_CELL)
+
+
 # --- The attacker: an integer programme over the joint table of all attributes --------------
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
@@ -275,17 +280,23 @@ class Attacker:
 
     def narrow(self, row: np.ndarray) -> tuple[int, int]:
         """The smallest and the largest that a count can be."""
-        ends = []
-        for sign in (1, -1):
-            result = milp(
-                sign * row,
-                constraints=LinearConstraint(np.array(self.rows), self.low, self.high),
-                integrality=np.ones(self.size),
-                bounds=Bounds(0, 50_000),
-            )
-            assert result.status == 0, result.message
-            ends.append(round(sign * result.fun))
-        return ends[0], ends[1]
+        # Cells that nothing tells apart are one unknown.
+        told = np.unique(np.vstack([*self.rows, row]), axis=1)
+        return integer_bounds(told[-1], told[:-1], self.low, self.high)
+
+
+def integer_bounds(row: np.ndarray, rows: np.ndarray, low: Iterable[float], high: Iterable[float]) -> tuple[int, int]:
+    ends = []
+    for sign in (1, -1):
+        result = milp(
+            sign * row,
+            constraints=LinearConstraint(rows, np.array(low), np.array(high)),
+            integrality=np.ones(len(row)),
+            bounds=Bounds(0, 50_000),
+        )
+        assert result.status == 0, result.message
+        ends.append(round(sign * result.fun))
+    return ends[0], ends[1]
 
 
 def small_counts(people: People, excluded: Iterable[int], attacker: Attacker) -> dict[str, tuple[int, np.ndarray]]:
@@ -318,8 +329,8 @@ def small_counts(people: People, excluded: Iterable[int], attacker: Attacker) ->
     return found
 
 
-def assert_protected(people: People, excluded: Iterable[int], tables: Tables) -> int:
-    attacker = Attacker(disclose(tables, MIN_CELL))
+def assert_protected(people: People, excluded: Iterable[int], disclosed: Tables) -> int:
+    attacker = Attacker(disclosed)
     small = small_counts(people, excluded, attacker)
     for name, (truth, row) in small.items():
         low, high = attacker.narrow(row)
@@ -334,15 +345,14 @@ COHORTS = ("empty_group", "single_member", "sex_missing", "tiny", "one_positive"
 
 @pytest.mark.parametrize("name", COHORTS)
 def test_no_small_count_can_be_narrowed(name: str) -> None:
-    people, tables = published(name)
-    assert assert_protected(people, EXCLUDED, tables) > 0
+    assert assert_protected(published(name)[0], EXCLUDED, disclosed_of(name)) > 0
 
 
 def test_small_steps_of_the_flow_cannot_be_narrowed() -> None:
     participants, ratings = cohorts.read("unbalanced")
     for excluded in ((3, 418, 903, 2764, 397, 1880, 2898), (61, 0, 4, 0, 0, 7, 2898), (0, 418, 903, 2764, 397, 12, 2)):
         people, tables = tables_of(participants, ratings, excluded)
-        assert_protected(people, excluded, tables)
+        assert_protected(people, excluded, disclose(tables, MIN_CELL))
 
 
 @pytest.mark.parametrize("name", ["single_member", "unbalanced"])
@@ -360,3 +370,328 @@ def test_everything_is_known_before_disclosure_control() -> None:
     small = small_counts(people, EXCLUDED, attacker)
     assert small
     assert all(attacker.narrow(row) == (truth, truth) for truth, row in small.values())
+
+
+# --- What describes few people goes with their number ---------------------------------------
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_sums_over_few_people_do_not_follow_from_other_columns(name: str) -> None:
+    """n · mean adds up over the columns; so do the squares. One column hidden alone would be known."""
+    _, tables = published(name)
+    figures = disclosed_of(name)["table_1"]
+    numeric = figures[figures["variable"].isin(NUMERIC)]
+    for (variable, statistic), rows in numeric.groupby(["variable", "statistic"]):
+        by_column = rows.set_index("utilization_type")
+        assert by_column["suppressed"].sum() != 1, f"{variable} {statistic} follows by subtraction"
+        sizes = (
+            tables["table_1"]
+            .query("variable == 'participants' and statistic == 'n'")
+            .set_index("utilization_type")["value"]
+        )
+        for column, suppressed in by_column["suppressed"].items():
+            if 0 < sizes[column] < MIN_CELL:
+                assert suppressed, f"{variable} {statistic} describes {sizes[column]} people"
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_what_was_suppressed_is_null_and_marked_and_the_rest_is_as_it_was(name: str) -> None:
+    _, tables = published(name)
+    for table, frame in disclosed_of(name).items():
+        before = tables[table]
+        assert list(frame.columns) == [*before.columns, "suppressed", "suppressed_columns"]
+        assert len(frame) == len(before)
+        assert list(frame["suppressed"]) == list(frame["suppressed_columns"].notna())
+        gone = [set() if pd.isna(names) else set(names.split(",")) for names in frame["suppressed_columns"]]
+        for column in before.columns:
+            hidden = np.array([column in names for names in gone])
+            assert frame.loc[hidden, column].isna().all()
+            shown, original = frame.loc[~hidden, column], before.loc[~hidden, column]
+            assert (shown.isna().to_numpy() == original.isna().to_numpy()).all()
+            assert (shown.dropna() == original.dropna()).all()
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_no_test_of_few_people_and_no_note_of_their_number_is_shown(name: str) -> None:
+    _, tables = published(name)
+    disclosed = disclosed_of(name)
+    for table in ("inference_results", "model_fit"):
+        few = tables[table]["n"].between(1, MIN_CELL - 1).to_numpy()
+        figures = [column for column in RULES[table].figures if column in disclosed[table]]
+        assert disclosed[table].loc[few, figures].isna().all(axis=None)
+        for note in disclosed[table]["note"].dropna():
+            assert not [n for n in re.findall(r"\d+", note.split("at least")[0]) if 0 < int(n) < MIN_CELL], note
+
+
+def test_why_a_figure_was_null_is_not_told() -> None:
+    """One member has no standard deviation: a null that is not marked would say so."""
+    _, tables = published("single_member")
+    alone = tables["table_1"].query("utilization_type == 'both' and statistic == 'sd'")
+    assert alone["value"].isna().all(), "the case that this test is about"
+    shown = disclosed_of("single_member")["table_1"].loc[alone.index]
+    assert shown["suppressed"].all()
+
+
+def test_ones_that_beta_counts_are_small_or_shown() -> None:
+    """β ÷ (b ÷ sd(y)) is the SD of a 0/1 term, which counts its ones."""
+    seen = 0
+    for name in (*COHORTS, "large"):
+        people, _ = published(name)
+        sample = people[(people["baseline"] == "positive") & (people["sex"] != "missing")]
+        ones = {
+            "male": (sample["sex"] == "male").sum(),
+            **{kind: (sample["utilization_type"] == kind).sum() for kind in ("telecoaching", "both")},
+        }
+        findings = disclosed_of(name)["inference_results"]
+        for row in findings[findings["analysis"].str.startswith(("moderation", "alliance_predicts"))].to_dict(
+            "records"
+        ):
+            if row["term"] in ones and not pd.isna(row["standardized_estimate"]):
+                seen += 1
+                number = ones[row["term"]]
+                assert number == 0 or number >= MIN_CELL
+                assert len(sample) - number == 0 or len(sample) - number >= MIN_CELL
+    assert seen > 0
+
+
+def test_a_slope_lost_for_want_of_members_is_not_told() -> None:
+    """One member of a group in the regression has no slope, and the degrees of freedom would say so."""
+    people, _ = published("single_member")
+    sample = people[(people["baseline"] == "positive") & (people["sex"] != "missing")]
+    assert (sample["utilization_type"] == "both").sum() == 1, "the case that this test is about"
+    disclosed = disclosed_of("single_member")
+    for table in ("inference_results", "model_fit"):
+        rows = disclosed[table][disclosed[table]["analysis"] == "moderation_by_utilization"]
+        if table == "model_fit":
+            rows = rows[rows["step"] == 2]
+        assert rows[["df", "df_residual", "p_value", "note"]].isna().all(axis=None)
+
+
+def test_a_large_table_passes_nearly_whole() -> None:
+    people, tables = published("large")
+    disclosed = disclosed_of("large")
+    small = small_counts(people, EXCLUDED, Attacker(tables))
+    figures = sum(frame.notna().to_numpy().sum() for frame in tables.values())
+    lost = figures - sum(disclosed[name][tables[name].columns].notna().to_numpy().sum() for name in tables)
+    assert lost <= 12 * len(small)
+    assert lost < 0.05 * figures
+    participants, ratings = cohorts.read("large")
+    _, without = tables_of(participants.assign(country_code="US"), ratings)
+    if not small_counts(
+        people_of(analysis_cohort(participants.assign(country_code="US"), ratings)), EXCLUDED, Attacker(without)
+    ):
+        assert not any(frame["suppressed"].any() for frame in disclose(without, MIN_CELL).values())
+
+
+def test_zero_is_shown() -> None:
+    _, tables = published("empty_group")
+    disclosed = disclosed_of("empty_group")["table_1"]
+    zeros = (tables["table_1"]["statistic"] == "n") & (tables["table_1"]["value"] == 0)
+    assert zeros.any()
+    assert not disclosed.loc[zeros, "suppressed"].any()
+
+
+# --- What has no rule is refused ------------------------------------------------------------
+
+
+def with_row(frame: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
+    changed = frame.copy()
+    for column, value in values.items():
+        changed[column] = changed[column].astype(object)
+        changed.loc[row, column] = value
+    return changed
+
+
+SPOILED: Mapping[str, tuple[Callable[[Tables], Tables], str]] = {
+    "a table": (lambda t: {**t, "eligibility": t["table_1"]}, "eligibility: no rule for this table"),
+    "a column": (lambda t: {"table_1": t["table_1"].assign(total=1)}, "table_1: no rule for column total"),
+    "no column": (lambda t: {"model_fit": t["model_fit"].drop(columns="n")}, "model_fit: lacks column n"),
+    "a variable": (lambda t: {"table_1": with_row(t["table_1"], 9, variable="income")}, "table_1: no rule for income"),
+    "a statistic": (lambda t: {"table_1": with_row(t["table_1"], 9, statistic="mode")}, "statistic mode"),
+    "a group": (
+        lambda t: {"table_1": with_row(t["table_1"], 9, utilization_type="none")},
+        "no rule for utilization_type",
+    ),
+    "a test": (lambda t: {"inference_results": with_row(t["inference_results"], 0, analysis="chi")}, "no rule for chi"),
+    "a figure": (
+        lambda t: {"inference_results": with_row(t["inference_results"], 0, std_error=1.0)},
+        "alliance_reliability, participant_means: no rule for std_error",
+    ),
+    "a regression": (lambda t: {"model_fit": with_row(t["model_fit"], 0, analysis="new")}, "no rule for analysis new"),
+    "a term": (lambda t: {"model_fit": with_row(t["model_fit"], 0, terms="age_years + bmi")}, "no rule for term bmi"),
+    "a step": (
+        lambda t: {"eligibility_flow": with_row(t["eligibility_flow"], 3, criterion="consent")},
+        "no rule for step 3",
+    ),
+    "half a person": (
+        lambda t: {"eligibility_flow": with_row(t["eligibility_flow"], 3, excluded=2.5)},
+        "is 2.5, which is no number",
+    ),
+    "two sizes": (
+        lambda t: {**t, "model_fit": t["model_fit"].assign(n=t["model_fit"]["n"] + 1)},
+        "in another table",
+    ),
+    "a sum that is none": (
+        lambda t: {"eligibility_flow": with_row(t["eligibility_flow"], 3, excluded=1)},
+        "contradict each other",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_what_no_rule_covers_is_refused(what: str) -> None:
+    spoil, message = SPOILED[what]
+    with pytest.raises(DisclosureError, match=re.escape(message)):
+        disclose(spoil(published("tiny")[1]), MIN_CELL)
+
+
+@pytest.mark.parametrize("min_cell", [1, 0, -3, True, 9.5])
+def test_a_senseless_threshold_is_refused(min_cell: int) -> None:
+    with pytest.raises(DisclosureError, match="min_cell is"):
+        disclose(published("tiny")[1], min_cell)
+
+
+# --- Any table of counts --------------------------------------------------------------------
+
+BINS = ("low", "middle", "high", "top")
+SCORES = CountTable(
+    population="cohort",
+    dimensions={
+        "utilization_type": {"all": {}, **{kind: {"utilization_type": kind} for kind in TYPES}},
+        "score_bin": "score_bin",
+    },
+    counts={"participants": {}},
+    shares={"percent": Share("participants", per=("utilization_type",))},
+)
+TRANSITIONS = CountTable(
+    population="cohort",
+    dimensions={"utilization_type": {"all": {}, **{kind: {"utilization_type": kind} for kind in TYPES}}},
+    counts={
+        "participants": {},
+        "stayed_low": {"baseline": "positive", "followup": "positive"},
+        "rose": {"baseline": "positive", "followup": "negative"},
+        "fell": {"baseline": "negative", "followup": "positive"},
+        "stayed_high": {"baseline": "negative", "followup": "negative"},
+    },
+)
+WITH_BINS = {
+    **POPULATIONS,
+    "cohort": Population({**POPULATIONS["cohort"].attributes, "score_bin": None}, POPULATIONS["cohort"].is_part),
+}
+
+
+def score_table(counts: np.ndarray) -> pd.DataFrame:
+    """Counts of shape (types, bins) with the margin over the types; who has nobody has no row."""
+    rows = []
+    for kind, row in zip((*TYPES, "all"), np.vstack([counts, counts.sum(axis=0)]), strict=True):
+        rows += [(kind, name, int(n), 100 * n / row.sum()) for name, n in zip(BINS, row, strict=True) if n]
+    return pd.DataFrame(rows, columns=["utilization_type", "score_bin", "participants", "percent"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 5, 9, 10, 11, 14, 40, 700]), min_size=12, max_size=12).filter(any),
+    st.integers(2, 15),
+)
+def test_any_table_of_counts_is_protected(numbers: list[int], min_cell: int) -> None:
+    counts = np.array(numbers).reshape(3, 4)
+    table = disclose({"scores": score_table(counts)}, min_cell, rules={"scores": SCORES}, populations=WITH_BINS)[
+        "scores"
+    ]
+    rows, low, high = [], [], []
+    seen = {(row["utilization_type"], row["score_bin"]): row for row in table.to_dict("records")}
+    for kind, name in product((*TYPES, "all"), BINS):
+        cells = np.zeros((3, 4))
+        cells[TYPES.index(kind) if kind != "all" else slice(None), BINS.index(name)] = 1
+        row = seen.get((kind, name))
+        rows.append(cells.ravel())
+        n = 0 if row is None else row["participants"]
+        low.append(1 if pd.isna(n) else n)
+        high.append(np.inf if pd.isna(n) else n)
+        if row is not None and not pd.isna(row["percent"]):
+            base = np.zeros((3, 4))
+            base[TYPES.index(kind) if kind != "all" else slice(None)] = 1
+            rows.append((cells - row["percent"] / 100 * base).ravel())
+            low.append(-1e-7)
+            high.append(1e-7)
+    for target, truth in zip(rows[:], [row @ counts.ravel() for row in rows], strict=True):
+        if set(np.unique(target)) <= {0.0, 1.0} and 0 < truth < min_cell:
+            least, most = integer_bounds(target, np.array(rows), low, high)
+            assert least <= truth <= most
+            assert most >= min_cell
+            assert most - least >= min_cell - 1
+
+
+def test_a_further_table_is_judged_together_with_the_others() -> None:
+    """What Table 1 tells of the same people helps to narrow it down."""
+    people, tables = published("unbalanced")
+    rows = []
+    for kind in ("all", *TYPES):
+        group = people if kind == "all" else people[people["utilization_type"] == kind]
+        counts = [
+            int(((group["baseline"] == before) & (group["followup"] == after)).sum())
+            for before in ("positive", "negative")
+            for after in ("positive", "negative")
+        ]
+        rows.append((kind, len(group), *counts))
+    transitions = pd.DataFrame(rows, columns=["utilization_type", *TRANSITIONS.counts])
+    rules = {**RULES, "wellbeing_transitions": TRANSITIONS}
+    disclosed = disclose({**tables, "wellbeing_transitions": transitions}, MIN_CELL, rules=rules)
+    attacker = Attacker({name: frame for name, frame in disclosed.items() if name in tables})
+    for row in disclosed["wellbeing_transitions"].to_dict("records"):
+        column = {} if row["utilization_type"] == "all" else {"utilization_type": row["utilization_type"]}
+        for name, where in TRANSITIONS.counts.items():
+            attacker.learn(attacker.cohort(**column, **where), row[name])
+    judged = 0
+    for row in transitions.to_dict("records"):
+        column = {} if row["utilization_type"] == "all" else {"utilization_type": row["utilization_type"]}
+        for name, where in TRANSITIONS.counts.items():
+            if 0 < row[name] < MIN_CELL:
+                least, most = attacker.narrow(attacker.cohort(**column, **where))
+                assert least <= row[name] <= most
+                assert most >= MIN_CELL
+                assert most - least >= MIN_CELL - 1
+                judged += 1
+    assert judged > 0
+
+
+def test_a_value_that_no_dimension_declares_is_refused() -> None:
+    frame = score_table(np.full((3, 4), 20)).replace("both", "neither")
+    with pytest.raises(DisclosureError, match=re.escape("scores: no rule for utilization_type 'neither'")):
+        disclose({"scores": frame}, MIN_CELL, rules={"scores": SCORES}, populations=WITH_BINS)
+    with pytest.raises(DisclosureError, match="no declared attribute score_bin"):
+        disclose({"scores": score_table(np.full((3, 4), 20))}, MIN_CELL, rules={"scores": SCORES})
+
+
+def test_bounds_are_those_of_the_joint_table() -> None:
+    """Against every 2 × 2 × 2 table: 3 attributes, of which only pairs are counted together."""
+    levels = ("yes", "no")
+    population = {"p": Population({"a": levels, "b": levels, "c": levels})}
+    known: dict[Count, int] = {
+        count("p", a="yes", b="yes"): 2,
+        count("p", b="yes", c="yes"): 1,
+        count("p", a="yes"): 3,
+        count("p"): 5,
+    }
+    asked = [count("p", c="yes"), count("p", a="no", b="yes"), count("p", a="yes", c="yes")]
+    system = CountSystem(population, [*known, *asked])
+    tables = [cells for cells in product(range(6), repeat=8) if sum(cells) == 5]
+    joint = np.array(tables).reshape(-1, 2, 2, 2)
+    fits = (
+        (joint[:, 0, 0].sum(axis=1) == 2) & (joint[:, :, 0, 0].sum(axis=1) == 1) & (joint[:, 0].sum(axis=(1, 2)) == 3)
+    )
+    truths = [
+        joint[fits][:, :, :, 0].sum(axis=(1, 2)),
+        joint[fits][:, 1, 0].sum(axis=1),
+        joint[fits][:, 0, :, 0].sum(axis=1),
+    ]
+    for one, values in zip(asked, truths, strict=True):
+        assert system.bounds(one, known) == (values.min(), values.max())
+
+
+def test_the_verdict_names_what_is_withheld() -> None:
+    _, tables = published("unbalanced")
+    verdict = judge(tables, MIN_CELL)
+    assert count("cohort", utilization_type="both") in verdict.small
+    assert count("cohort", utilization_type="both") in verdict.withheld
+    assert Count("cohort") not in verdict.withheld

@@ -47,7 +47,6 @@ POPULATIONS: Final[Mapping[str, Population]] = {
             "followup": ("positive", "negative"),
             "improved": ("yes", "no"),
             "both_items": ("yes", "no"),
-            **dict.fromkeys(_NUMERIC, ("known", "missing")),
         },
         is_part=count("everyone", first_failed=NONE_FAILED),
     ),
@@ -135,7 +134,8 @@ _TABLE_1: Final[Mapping[tuple[str, str | None], tuple[Mapping[str, str], Mapping
     **{("sex", level): ({"sex": level}, {}) for level in ("female", "male", "missing")},
     **{("country", level): ({"country": level}, {"country": KNOWN_COUNTRY}) for level in KNOWN_COUNTRY},
     ("screened_positive", None): ({"baseline": "positive"}, {}),
-    **{(variable, None): ({variable: "known"}, {}) for variable in _NUMERIC},
+    # Nobody in the cohort lacks one of these: the contract and the criteria see to it, and readers know.
+    **{(variable, None): ({}, {}) for variable in _NUMERIC},
 }
 """Variable and level: the condition of its n, and that of the base of its percent."""
 
@@ -179,9 +179,7 @@ def _findings() -> dict[tuple[str, str], Finding]:
     found = {
         ("alliance_reliability", "participant_means"): Finding(COHORT.narrow({"both_items": "yes"}), ("estimate",)),
         ("alliance_reliability", "session_ratings"): Finding(Count("ratings"), ("estimate",)),
-        ("alliance_vs_age", "age_years"): Finding(
-            COHORT.narrow({"age_years": "known"}), ("estimate", "statistic", "df", "p_value")
-        ),
+        ("alliance_vs_age", "age_years"): Finding(COHORT, ("estimate", "statistic", "df", "p_value")),
         ("alliance_by_utilization", "utilization_type"): Finding(COHORT, tests, by_type),
         ("wellbeing_change", "followup - baseline"): Finding(POSITIVE, interval),
         ("wellbeing_change_by_utilization", "utilization_type"): Finding(POSITIVE, tests, positive_by_type),
