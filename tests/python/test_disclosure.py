@@ -468,19 +468,20 @@ def test_a_slope_lost_for_want_of_members_is_not_told() -> None:
 
 
 def test_a_large_table_passes_nearly_whole() -> None:
-    people, tables = published("large")
-    disclosed = disclosed_of("large")
-    small = small_counts(people, EXCLUDED, Attacker(tables))
-    figures = sum(frame.notna().to_numpy().sum() for frame in tables.values())
-    lost = figures - sum(disclosed[name][tables[name].columns].notna().to_numpy().sum() for name in tables)
-    assert lost <= 12 * len(small)
-    assert lost < 0.05 * figures
+    """Of 2,500 people 5 and 9 in two columns have no country: what tells it there goes, and nothing else."""
+    people, _ = published("large")
+    unknown = people[people["country"] == "missing"].groupby("utilization_type").size()
+    assert dict(unknown[unknown < MIN_CELL]) == {"teletherapy": 5, "both": 9}
+    gone = {name: frame[frame["suppressed"]] for name, frame in disclosed_of("large").items()}
+    assert {name: len(rows) for name, rows in gone.items() if len(rows)} == {"table_1": 6}
+    assert set(gone["table_1"]["variable"]) == {"country"}
+    assert set(gone["table_1"]["utilization_type"]) == {"teletherapy", "both"}
+
+
+def test_tables_without_small_counts_pass_whole() -> None:
     participants, ratings = cohorts.read("large")
-    _, without = tables_of(participants.assign(country_code="US"), ratings)
-    if not small_counts(
-        people_of(analysis_cohort(participants.assign(country_code="US"), ratings)), EXCLUDED, Attacker(without)
-    ):
-        assert not any(frame["suppressed"].any() for frame in disclose(without, MIN_CELL).values())
+    _, tables = tables_of(participants.assign(country_code="US"), ratings)
+    assert not any(frame["suppressed"].any() for frame in disclose(tables, MIN_CELL).values())
 
 
 def test_zero_is_shown() -> None:
@@ -588,7 +589,7 @@ def score_table(counts: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["utilization_type", "score_bin", "participants", "percent"])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.sampled_from([0, 1, 2, 5, 9, 10, 11, 14, 40, 700]), min_size=12, max_size=12).filter(any),
     st.integers(2, 15),
