@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize, stats
 from scipy.optimize import Bounds, LinearConstraint, milp
 from sufficient_statistics import analysis_cohort, cohorts, reduce
 
@@ -430,6 +431,46 @@ def test_why_a_figure_was_null_is_not_told() -> None:
     assert alone["value"].isna().all(), "the case that this test is about"
     shown = disclosed_of("single_member")["table_1"].loc[alone.index]
     assert shown["suppressed"].all()
+
+
+def sizes_from_tests(findings: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """N without column n: from r with P (r = abs(Z)/√N), from t with P (the degrees of freedom), from b, SE and limits."""
+    found = {}
+    for row in findings.to_dict("records"):
+        key = (row["analysis"], row["term"])
+        given_ = {name for name in findings.columns if not pd.isna(row[name])}
+        if row["effect_size_name"] == "r" and {"effect_size", "p_value"} <= given_ and 0 < row["p_value"] < 0.99:
+            found[key] = (stats.norm.isf(row["p_value"] / 2) / row["effect_size"]) ** 2
+        elif row["statistic_name"] == "t" and {"statistic", "p_value"} <= given_ and 1e-12 < row["p_value"] < 0.99:
+            t, p = abs(row["statistic"]), row["p_value"]
+            if stats.t.sf(t, 1) * 2 > p > stats.norm.sf(t) * 2:
+                found[key] = optimize.brentq(lambda df, t=t, p=p: stats.t.sf(t, df) * 2 - p, 1, 1e5)
+        elif {"std_error", "ci_low", "ci_high"} <= given_:
+            quantile = (row["ci_high"] - row["ci_low"]) / 2 / row["std_error"]
+            if stats.t.ppf(0.975, 1) > quantile > stats.norm.ppf(0.975) + 1e-9:
+                found[key] = optimize.brentq(lambda df, q=quantile: stats.t.ppf(0.975, df) - q, 1, 1e5)
+    return found
+
+
+@pytest.mark.parametrize("name", ["unbalanced", "sex_missing", "only_males"])
+def test_no_size_follows_from_a_test(name: str) -> None:
+    _, tables = published(name)
+    before, after = tables["inference_results"], disclosed_of(name)["inference_results"]
+    sizes = before.set_index(["analysis", "term"])["n"]
+    known = sizes_from_tests(before)
+    told = [key for key, size in known.items() if abs(size - sizes[key]) < 0.02 * sizes[key] + 11]
+    assert len(told) > 10, "the inversion tells sizes where nothing is suppressed"
+    hidden = {(row["analysis"], row["term"]) for row in after[after["n"].isna()].to_dict("records")}
+    assert hidden
+    assert not hidden & sizes_from_tests(after).keys()
+    rest = after[after["n"].isna()].set_index(["analysis", "term"])[list(set(RULES["inference_results"].figures))]
+    for (analysis, _), row in rest.iterrows():
+        stays = set(row.dropna().index)
+        allowed = {"estimate", "p_value"} if analysis.startswith("alliance_by_") else {"estimate"}
+        assert stays <= (allowed if analysis in KEEP else set()), f"{analysis} still shows {stays}"
+
+
+KEEP = ("alliance_group_medians", "alliance_by_sex", "alliance_by_country", "alliance_by_depression_screen")
 
 
 def test_ones_that_beta_counts_are_small_or_shown() -> None:

@@ -38,7 +38,6 @@ figures of another kind needs a rule of its own, a class with ``labels``, ``figu
 Then add the table to the tests, whose attacker is independent of this package.
 """
 
-
 from rapport.disclosure.counts import Count, CountSystem, DisclosureError, Population, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share
 from rapport.disclosure.study import POPULATIONS, RULES
