@@ -459,7 +459,7 @@ def test_no_size_follows_from_a_test(name: str) -> None:
     sizes = before.set_index(["analysis", "term"])["n"]
     known = sizes_from_tests(before)
     told = [key for key, size in known.items() if abs(size - sizes[key]) < 0.02 * sizes[key] + 11]
-    assert len(told) > 10, "the inversion tells sizes where nothing is suppressed"
+    assert len(told) > 5, "the inversion tells sizes where nothing is suppressed"
     hidden = {(row["analysis"], row["term"]) for row in after[after["n"].isna()].to_dict("records")}
     assert hidden
     assert not hidden & sizes_from_tests(after).keys()
