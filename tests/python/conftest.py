@@ -62,7 +62,7 @@ class Warehouse:
         try:
             result = dbtRunner().invoke(
                 [
-                    *("--no-use-colors", "--no-write-json", *arguments),
+                    *("--no-use-colors", "--no-write-json", "--log-level-file", "none", *arguments),
                     *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
                     *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
                 ]

@@ -124,7 +124,7 @@ def test_what_cannot_be_evaluated_is_a_broken_critical_rule(
 ) -> None:
     suite = copy.deepcopy(SUITE)
     suite["expectations"][1]["kwargs"] = {"column": "years", "min_value": 1}
-    verdict = judge(connection, load_suite(write(tmp_path, suite)))[1]
+    verdict = judge(connection, [load_suite(write(tmp_path, suite))])[1]
     assert (verdict.passed, verdict.severity) == (False, "critical")
     assert "could not be evaluated" in str(verdict.detail)
 
@@ -133,7 +133,7 @@ def test_a_table_that_is_missing_is_not_a_pass(tmp_path: Path, connection: duckd
     suite = copy.deepcopy(SUITE)
     suite["meta"]["table"] = "nobody"
     assert not any(
-        verdict.passed for verdict in judge(connection, load_suite(write(tmp_path, suite)), {"adult_age": 18})
+        verdict.passed for verdict in judge(connection, [load_suite(write(tmp_path, suite))], {"adult_age": 18})
     )
 
 

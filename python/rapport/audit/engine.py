@@ -1,6 +1,6 @@
 """Great Expectations' SQL engine on a connection that is already open.
 
-Great Expectations has no engine for DuckDB. Its SQLAlchemy engine works through ``duckdb_engine`` once three things
+Great Expectations has no engine for DuckDB. Its SQLAlchemy engine works through ``duckdb_engine`` once four things
 are mended, and each is mended here and nowhere else.
 """
 
@@ -10,12 +10,14 @@ import atexit
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import duckdb_engine
 import sqlalchemy
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from sqlalchemy.pool import StaticPool
 
 
@@ -30,6 +32,21 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
         """The rows of a query, detached from the connection."""
         with self.get_connection() as open_connection:
             return open_connection.execute(query).freeze()()
+
+
+class DescribedColumns(TableMetricProvider):  # type: ignore[misc]
+    """The columns of a table by ``describe``: PostgreSQL's dialect would read DuckDB's whole catalog each time."""
+
+    metric_name = "table.column_types"
+    value_keys = ("include_nested",)
+    default_kwarg_values: ClassVar = {"include_nested": True}
+
+    @metric_value(engine=DuckDBExecutionEngine)  # type: ignore[untyped-decorator]
+    def _duckdb(cls, execution_engine: DuckDBExecutionEngine, **_: Any) -> list[dict[str, Any]]:
+        judged = execution_engine.batch_manager.active_batch_data.selectable
+        table = f'"{judged.schema}"."{judged.name}"'
+        found = execution_engine.execute_query(sqlalchemy.text(f"describe {table}")).fetchall()
+        return [{"name": row[0], "type": row[1]} for row in found]
 
 
 class _Cursor(duckdb_engine.CursorWrapper):

@@ -41,15 +41,14 @@ def judge_raw(
     """
     parameters = suite_parameters(build)
     verdicts = [_files_stood_still(connection, reading_plan)]
-    for suite in load_suites(folder):
-        for verdict in judge(connection, suite, parameters):
-            goes_to_quarantine = (
-                parameters["on_bad_rows"] == "quarantine"
-                and verdict.severity == "critical"
-                and verdict.expectation in (*CONDITIONS, UNEXPECTED_ROWS)
-                and verdict.detail is None
-            )
-            verdicts.append(replace(verdict, severity=QUARANTINED) if goes_to_quarantine else verdict)
+    for verdict in judge(connection, load_suites(folder), parameters):
+        goes_to_quarantine = (
+            parameters["on_bad_rows"] == "quarantine"
+            and verdict.severity == "critical"
+            and verdict.expectation in (*CONDITIONS, UNEXPECTED_ROWS)
+            and verdict.detail is None
+        )
+        verdicts.append(replace(verdict, severity=QUARANTINED) if goes_to_quarantine else verdict)
     return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
 
 
@@ -85,9 +84,8 @@ def judge_accepted(
     if not faults:
         verdict = Verdict("raw export", "nothing is in quarantine", "info", True, "quarantine")
         return verdict_table([verdict], str(parameters["build_id"]), "accepted")
-    verdicts = []
-    for suite in load_suites(folder):
-        verdicts += judge(connection, suite.on_tables("staging.stg_", "quarantine.accepted_"), parameters)
+    suites = [suite.on_tables("staging.stg_", "quarantine.accepted_") for suite in load_suites(folder)]
+    verdicts = judge(connection, suites, parameters)
     return verdict_table(verdicts, str(parameters["build_id"]), "accepted")
 
 

@@ -26,7 +26,11 @@ import pyarrow as pa
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from great_expectations import ExpectationSuite
+
+    from rapport.audit.engine import DuckDBExecutionEngine
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
 
@@ -129,9 +133,7 @@ def run_suites(connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, folde
     Raises :class:`SuiteError` for a suite that cannot be taken at its word.
     """
     parameters = suite_parameters(build)
-    verdicts: list[Verdict] = []
-    for suite in load_suites(folder):
-        verdicts.extend(judge(connection, suite, parameters))
+    verdicts = judge(connection, load_suites(folder), parameters)
     return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
 
 
@@ -142,49 +144,75 @@ def suite_parameters(build: pd.DataFrame) -> dict[str, Any]:
 
 
 def judge(
-    connection: duckdb.DuckDBPyConnection, suite: Suite, parameters: dict[str, Any] | None = None
+    connection: duckdb.DuckDBPyConnection, suites: Iterable[Suite], parameters: dict[str, Any] | None = None
 ) -> list[Verdict]:
-    """Verdicts of one suite, one for each of its expectations, in the order of the file.
+    """Verdicts of suites, one for each expectation, in the order of the files.
 
     An expectation that cannot be evaluated (a missing column, say) is a broken critical rule, whatever its
     own severity: what has not been looked at has not passed.
+    """
+    from rapport.audit.engine import engine_on
+
+    with engine_on(connection) as engine:
+        return [verdict for suite in suites for verdict in _judge_on(engine, connection, suite, parameters)]
+
+
+def _judge_on(
+    engine: DuckDBExecutionEngine,
+    connection: duckdb.DuckDBPyConnection,
+    suite: Suite,
+    parameters: dict[str, Any] | None,
+) -> list[Verdict]:
+    """Verdicts of one suite.
+
+    Whether every rule holds is one scan of the table. Only what is broken, or holds for most rows, is counted and
+    looked up by key: these are queries of their own, a few for each rule.
     """
     from great_expectations.core.batch import Batch
     from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
     from great_expectations.validator.validator import Validator
 
-    from rapport.audit.engine import engine_on
+    batch = SqlAlchemyBatchData(execution_engine=engine, table_name=suite.table, schema_name=suite.schema)
+    validator = Validator(execution_engine=engine, batches=[Batch(data=batch)], data_context=_context())
+    expectations = suite.expectations.expectations
 
-    result_format: dict[str, Any] = {
-        "result_format": "SUMMARY",
-        "partial_unexpected_count": MAX_SAMPLE_KEYS,
-        "include_unexpected_rows": False,
-    }
-    if suite.key:
-        result_format["unexpected_index_column_names"] = [suite.key]
-    with engine_on(connection) as engine:
-        batch = SqlAlchemyBatchData(execution_engine=engine, table_name=suite.table, schema_name=suite.schema)
-        validator = Validator(
-            execution_engine=engine,
-            batches=[Batch(data=batch)],
-            data_context=_context(),
-        )
+    def results_of(chosen: list[Any], result_format: dict[str, Any]) -> dict[str, Any]:
         # Validator.validate() keeps one expectation of each type and column and drops the others; this is the call
         # beneath it, which takes them as they are.
         configurations = validator.process_expectations_for_validation(
-            [expectation.configuration for expectation in suite.expectations.expectations],
-            parameters,
+            [expectation.configuration for expectation in chosen], parameters
         )
         outcome = validator.graph_validate(
             configurations,
             runtime_configuration={"result_format": result_format, "catch_exceptions": True},
         )
-    results = {result.expectation_config.meta["rule"]: result for result in outcome}
+        return {result.expectation_config.meta["rule"]: result for result in outcome}
+
+    results = results_of(expectations, {"result_format": "BOOLEAN_ONLY"})
+    unclear = [item for item in expectations if _is_unclear(item, results.get(item.meta["rule"]))]
+    if unclear:
+        detailed: dict[str, Any] = {
+            "result_format": "SUMMARY",
+            "partial_unexpected_count": MAX_SAMPLE_KEYS,
+            "include_unexpected_rows": False,
+        }
+        if suite.key:
+            detailed["unexpected_index_column_names"] = [suite.key]
+        results |= results_of(unclear, detailed)
     rows = _row_count(connection, suite)
     return [
         _verdict(connection, suite, expectation, results.get(expectation.meta["rule"]), rows)
-        for expectation in suite.expectations.expectations
+        for expectation in expectations
     ]
+
+
+def _is_unclear(expectation: Any, result: Any) -> bool:
+    """Whether how many rows a rule objects to, and which, is still to be asked of Great Expectations."""
+    if result is None or _exception_message(result.exception_info):
+        return False
+    if expectation.expectation_type == UNEXPECTED_ROWS:
+        return False  # its query is at hand
+    return not result.success or bool(getattr(expectation, "mostly", 1) != 1)
 
 
 def _verdict(
@@ -208,9 +236,10 @@ def _verdict(
         )
     passed = bool(result.success)
     found = result.result
-    if expectation.expectation_type == UNEXPECTED_ROWS:
-        unexpected = int(found["observed_value"])
-        keys = None if passed else _keys_of_unexpected_rows(connection, suite, expectation.unexpected_rows_query)
+    if passed and not found:
+        unexpected, keys = 0, None
+    elif expectation.expectation_type == UNEXPECTED_ROWS:
+        unexpected, keys = _unexpected_rows(connection, suite, expectation.unexpected_rows_query)
     elif "unexpected_count" in found:
         unexpected = int(found["unexpected_count"] or 0)  # None for an empty table
         keys = join_keys(row.get(suite.key) for row in found.get("partial_unexpected_index_list") or [])
@@ -228,11 +257,13 @@ def _verdict(
     )
 
 
-def _keys_of_unexpected_rows(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> str | None:
-    """The first column of the rows that a query found; such a query selects the key first."""
+def _unexpected_rows(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> tuple[int, str | None]:
+    """How many rows a query finds, and the first column of some; such a query selects the key first."""
     batch = f'"{suite.schema}"."{suite.table}"'
-    found = connection.execute(f"select * from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}").fetchall()
-    return join_keys(row[0] for row in found)
+    found = connection.execute(
+        f"select count(*) over (), * from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}"
+    ).fetchall()
+    return (int(found[0][0]) if found else 0), join_keys(row[1] for row in found)
 
 
 def _row_count(connection: duckdb.DuckDBPyConnection, suite: Suite) -> int | None:
