@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rapport.report.published import ReportError, published, read_published
 
-DEFAULT_DB, DEFAULT_OUT, DEFAULT_MIN_CELL = "warehouse/rapport.duckdb", "reports/index.html", 10
+DEFAULT_DB, DEFAULT_OUT = "warehouse/rapport.duckdb", "reports/index.html"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,9 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m rapport.report", description=__doc__)
     parser.add_argument("--db", type=Path, default=Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), metavar="FILE")
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FILE", help=DEFAULT_OUT)
-    parser.add_argument(
-        "--min-cell", type=int, default=DEFAULT_MIN_CELL, metavar="N", help="hide counts of people below this number"
-    )
+    parser.add_argument("--min-cell", type=int, metavar="N", help="stricter than the var min_cell of the build")
     options = parser.parse_args(arguments)
     try:
         tables = read_published(options.db)

@@ -209,7 +209,8 @@ def _reproduction(data: Published) -> Reproduction:
         ours = record.number("our_value")
         decimals = _decimals(record.text("printed"), ours.value)
         agrees = record.row["agrees"]
-        shown = Printed(record, fixed(ours, decimals), "agrees" if agrees else "differs" if agrees is False else "not compared")
+        verdict = "agrees" if agrees else "differs" if agrees is False else "not compared"
+        shown = Printed(record, fixed(ours, decimals), "hidden" if ours.is_hidden else verdict)
         (agreeing if agrees else differing).append(shown)
     return Reproduction(tuple(differing), tuple(agreeing))
 

@@ -43,6 +43,13 @@ MAIN_FINDINGS = (
 )
 
 _OTHER_QUERIES: Mapping[str, str] = {
+    # With the cell that each printed figure is compared with: where that is hidden, so is this.
+    "marts.reproduction": """
+        select reproduction.*, target_table, analysis, term, utilization_type, step, column_name
+        from marts.reproduction
+        left join reference.printed_figures using (figure_id)
+        order by figure_id
+    """,
     # Keys and free text of a verdict are about single rows: they stay in the warehouse.
     "audit.verdicts": """
         select layer, table_name, rule, severity, passed, evaluated, unexpected
@@ -71,7 +78,8 @@ _OTHER_QUERIES: Mapping[str, str] = {
             versions, git_revision,
             build_id = (select any_value(build_id) from audit.publish) as is_shown,
             (select any_value(raw_folder) from audit.publish) as raw_folder,
-            (select any_value(raw_format) from audit.publish) as raw_format
+            (select any_value(raw_format) from audit.publish) as raw_format,
+            (select any_value(min_cell) from audit.publish) as min_cell
         from ops.builds
         where
             build_id = (select any_value(build_id) from audit.publish)
@@ -230,9 +238,15 @@ def _first_line(error: Exception) -> str:
     return str(error).split("\n", maxsplit=1)[0]
 
 
-def published(tables: Tables, min_cell: int) -> Published:
-    """Return the tables as the page may show them: without counts of people below ``min_cell``."""
+def published(tables: Tables, min_cell: int | None = None) -> Published:
+    """Return the tables as the page may show them: without counts of people below ``min_cell``, or that of the build.
+
+    Raises ``ReportError`` if it is looser than that of the build, or if disclosure control refuses.
+    """
     from rapport.report.protection import protect
 
-    shown, hidden = protect(tables, min_cell)
-    return Published(shown, hidden, min_cell)
+    of_build = next(int(str(row["min_cell"])) for row in tables["ops.builds"])
+    if min_cell is not None and min_cell < of_build:
+        raise ReportError(f"--min-cell {min_cell} is looser than the build's {of_build}: set the var min_cell and build")
+    shown, hidden = protect(tables, min_cell or of_build)
+    return Published(shown, hidden, min_cell or of_build)

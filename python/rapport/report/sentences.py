@@ -54,7 +54,7 @@ def is_significant(p: Number) -> bool:
 
 def why_missing(record: Record) -> str:
     """Return why a row has no figures."""
-    if record.hidden:
+    if record.hidden - {"note"}:
         return "hidden, because it would tell of a small number of people"
     return record.text("note") or "the data do not support it"
 
@@ -159,24 +159,28 @@ def _two_groups(data: Published, analysis: str) -> Rich:
     first, second, first_median, second_median, what = TWO_GROUPS[analysis]
     record = data.finding(analysis, _term(analysis))
     p, w = record.number("p_value"), record.number("statistic")
-    if p.value is None or w.value is None:
+    if p.value is None:
         return rich("By {what}: no comparison ({why}).", what=what, why=why_missing(record))
     groups = [data.finding("alliance_group_medians", name) for name in (first_median, second_median)]
     medians = rich(
         "medians {a} and {b}", a=fixed(groups[0].number("estimate")), b=fixed(groups[1].number("estimate"))
     )
     sizes = [group.number("n").value or 0.0 for group in groups]
-    test = rich("W = {w}, {p}{effect}", w=count(w), p=p_phrase(p), effect=_effect(record, "r"))
+    test = rich("{p}{effect}", p=p_phrase(p), effect=_effect(record, "r"))
+    if w.value is not None:
+        test = rich("W = {w}, {test}", w=count(w), test=test)
     if is_significant(p):
-        higher = w.value > sizes[0] * sizes[1] / 2.0
+        # W against its mean under equality; where it is hidden the medians have to tell.
+        excess = record.number("estimate").value if w.value is None else w.value - sizes[0] * sizes[1] / 2.0
+        r = record.number("effect_size").value
         return rich(
-            "{a} rated the alliance {direction} than {b} ({medians}; {test}); the effect is {size}.",
+            "{a} rated the alliance {direction} than {b} ({medians}; {test}){size}.",
             a=_capital(GROUPS[first]),
             b=GROUPS[second],
-            direction="higher" if higher else "lower",
+            direction="higher" if excess and excess > 0 else "lower" if excess else "differently",
             medians=medians,
             test=test,
-            size=size_word("r", record.number("effect_size").value or 0.0),
+            size="" if r is None else f"; the effect is {size_word('r', r)}",
         )
     return rich(
         "By {what} the data do not show which group rated higher ({medians}; {test}){allows}.",

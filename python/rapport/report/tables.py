@@ -378,7 +378,7 @@ def _why(records) -> list[Part]:  # type: ignore[no-untyped-def]
     """Return the notes of rows, each once."""
     found: dict[str, None] = {}
     for record in records:
-        if record.hidden:
+        if record.hidden - {"note"}:
             found["hidden, because it would tell of a small number of people"] = None
         elif record.text("note"):
             found[record.text("note")] = None
@@ -395,7 +395,7 @@ def alliance_tests(data: Published) -> Table:
 
     def line(label: Part, record: Record, medians: Part, statistic: Rich, p: Number | None, effect: Part, group: str) -> None:
         rows.append(TableRow(label, [count(record.number("n")), medians, statistic, NONE if p is None else p_value(p), effect], group))
-        if record.hidden or record.text("note"):
+        if record.hidden - {"note"} or record.text("note"):
             notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     for analysis, (first, second, first_median, second_median, what) in TWO_GROUPS.items():
@@ -480,7 +480,7 @@ def wellbeing_tests(data: Published) -> Table:
         if not has_interval:
             limits = plain(NONE)
         rows.append(TableRow(label, [count(record.number("n")), estimate, limits, statistic, NONE if p is None else p_value(p), effect], group))
-        if record.hidden or record.text("note"):
+        if record.hidden - {"note"} or record.text("note"):
             notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     record = data.finding("wellbeing_change", "followup - baseline")
