@@ -110,6 +110,7 @@ class CountSystem:
             self._require_declared(one)
             self._attribute_sets.setdefault(one.population, set()).add(one.attributes)
         self._tables: dict[str, list[_Table]] = {}
+        self._sums: dict[Count, Members] = {}
         self._size = 0
         ties: list[tuple[Members, Members]] = []
         for name in sorted(populations):
@@ -298,10 +299,13 @@ class CountSystem:
 
     def _members(self, of: Count) -> Members:
         """The variables whose sum the count is."""
+        if of in self._sums:
+            return self._sums[of]
         self._require_declared(of)
         for table in self._tables[of.population]:
             if of.attributes <= set(table.attributes):
-                return _sum(table, dict(of.where))
+                self._sums[of] = _sum(table, dict(of.where))
+                return self._sums[of]
         raise DisclosureError(f"{of}: these attributes were not declared to occur together")
 
     def _rows(self, counts: Collection[Count]) -> csr_array:

@@ -165,13 +165,15 @@ def _two_groups(data: Published, analysis: str) -> Rich:
     medians = rich(
         "medians {a} and {b}", a=fixed(groups[0].number("estimate")), b=fixed(groups[1].number("estimate"))
     )
-    sizes = [group.number("n").value or 0.0 for group in groups]
+    sizes = [group.number("n").value for group in groups]
     test = rich("{p}{effect}", p=p_phrase(p), effect=_effect(record, "r"))
     if w.value is not None:
         test = rich("W = {w}, {test}", w=count(w), test=test)
     if is_significant(p):
         # W against its mean under equality; where it is hidden the medians have to tell.
-        excess = record.number("estimate").value if w.value is None else w.value - sizes[0] * sizes[1] / 2.0
+        excess = record.number("estimate").value
+        if w.value is not None and sizes[0] is not None and sizes[1] is not None:
+            excess = w.value - sizes[0] * sizes[1] / 2.0
         r = record.number("effect_size").value
         return rich(
             "{a} rated the alliance {direction} than {b} ({medians}; {test}){size}.",
