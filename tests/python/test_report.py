@@ -168,7 +168,7 @@ def agrees(text: str, value: object, form: str, factor: float) -> bool:
     if kind == "bounded":
         assert not re.match(r"-?0\.", plain), text
     digits = len(plain.partition(".")[2])
-    return digits == int(decimals) and abs(float(plain) - number) <= 0.5 * 10.0 ** -digits * (1 + 1e-9) + 1e-12
+    return digits == int(decimals) and abs(float(plain) - number) <= 0.5 * 10.0**-digits * (1 + 1e-9) + 1e-12
 
 
 def test_every_number_equals_the_warehouse(of_400: Tables, page: str) -> None:
@@ -205,14 +205,32 @@ def test_what_agrees(text: str, value: float, form: str, good: bool) -> None:
 
 # Digits that belong to words and not to the warehouse.
 WORDS = (
-    *("WHO-5", "95%", "Table 1", "Table 2", "R2", "from 1 to 5", "Step 1", "step 2", "step 1", "5 of 5", "Aim 1", "Aim 2"),
+    *(
+        "WHO-5",
+        "95%",
+        "Table 1",
+        "Table 2",
+        "R2",
+        "from 1 to 5",
+        "Step 1",
+        "step 2",
+        "step 1",
+        "5 of 5",
+        "Aim 1",
+        "Aim 2",
+    ),
     *("Aim 3", "(aim 1)", "(aim 2)", "(aim 3)", "P ≤ .05", "below 0", "per 1", "SHA-256", "participants per SD"),
 )
 
 
 def test_no_number_stands_outside_the_warehouse(of_400: Tables, page: str) -> None:
     body = page[page.index("<body") :]
-    for pattern in (r"<svg.*?</svg>", r"<script.*?</script>", r"<span class=\"n\".*?</span>", r"<span data-literal>.*?</span>"):
+    for pattern in (
+        r"<svg.*?</svg>",
+        r"<script.*?</script>",
+        r"<span class=\"n\".*?</span>",
+        r"<span data-literal>.*?</span>",
+    ):
         body = re.sub(pattern, " ", body, flags=re.DOTALL)
     for block in ("details", "dl", "div"):
         body = re.sub(rf"<{block}[^>]* data-literal>.*?</{block}>", " ", body, flags=re.DOTALL)
@@ -279,7 +297,16 @@ def all_sentences(found: Tables) -> str:
 
 
 def test_direction_and_size_follow_the_numbers(of_400: Tables) -> None:
-    change(of_400, "wellbeing_change", "followup - baseline", estimate=-4.0, p_value=0.01, ci_low=-7.0, ci_high=-1.0, effect_size=-0.3)
+    change(
+        of_400,
+        "wellbeing_change",
+        "followup - baseline",
+        estimate=-4.0,
+        p_value=0.01,
+        ci_low=-7.0,
+        ci_high=-1.0,
+        effect_size=-0.3,
+    )
     change(of_400, "alliance_predicts_wellbeing", "alliance", estimate=-2.0, p_value=0.02, ci_low=-3.7, ci_high=-0.3)
     _, wellbeing, alliance = answers(of_400)
     assert "well-being fell by 4.00 WHO-5 points" in wellbeing
@@ -293,11 +320,20 @@ def test_a_large_p_is_no_equality(of_400: Tables) -> None:
         for column in ("p_value", "p_adjusted"):
             row[column] = None if row[column] is None else 0.4
     change(of_400, "wellbeing_change", "followup - baseline", estimate=1.0, ci_low=-2.0, ci_high=4.0)
-    change(of_400, "alliance_by_country", "outside_usa - within_usa", effect_size=0.05, effect_size_low=-0.1, effect_size_high=0.2)
+    change(
+        of_400,
+        "alliance_by_country",
+        "outside_usa - within_usa",
+        effect_size=0.05,
+        effect_size_low=-0.1,
+        effect_size_high=0.2,
+    )
     for row in of_400["marts.model_fit"]:
         row["p_value"] = 0.4
     text = all_sentences(of_400)
-    assert not re.search(r"no difference|not differ|no effect|equal|same|no association", text.replace("at equal age", ""))
+    assert not re.search(
+        r"no difference|not differ|no effect|equal|same|no association", text.replace("at equal age", "")
+    )
     assert "the 95% interval allows anything from −2.00 to 4.00 points" in text
     assert "the interval allows anything up to a small difference" in text
     assert "these data do not settle" in answers(of_400)[2]
@@ -319,7 +355,10 @@ def test_the_higher_group_is_named(of_400: Tables) -> None:
 
 def test_undefined_tests_say_why(of_400: Tables) -> None:
     text = all_sentences(with_undefined_tests(of_400))
-    assert "No statement on the change of well-being among those who screened positive (baseline ≤ 28): no participants." in text
+    assert (
+        "No statement on the change of well-being among those who screened positive (baseline ≤ 28): no participants."
+        in text
+    )
     assert "No statement on alliance as a predictor of well-being: no participants." in text
     assert "None" not in text
     assert "nan" not in text
@@ -327,7 +366,13 @@ def test_undefined_tests_say_why(of_400: Tables) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "value", "word"),
-    [("r", 0.09, "negligible"), ("r", -0.3, "medium"), ("d", 1.06, "large"), ("d", 0.2, "small"), ("eta_squared", 0.011, "small")],
+    [
+        ("r", 0.09, "negligible"),
+        ("r", -0.3, "medium"),
+        ("d", 1.06, "large"),
+        ("d", 0.2, "small"),
+        ("eta_squared", 0.011, "small"),
+    ],
 )
 def test_words_for_sizes(kind: str, value: float, word: str) -> None:
     assert sentences.size_word(kind, value) == word
@@ -351,7 +396,9 @@ def test_a_table_is_the_same_in_every_form(of_400: Tables, maker: Callable[[Publ
     cells = {cell for line in lines[1:] for cell in line if re.search(r"\d", cell)}
     page = unescape(re.sub(r"<[^>]+>", "", drawn.html)).replace(MINUS, "-").replace("\N{NO-BREAK SPACE}", " ")
     word = unescape(re.sub(r"<[^>]+>", "", drawn.word)).replace(MINUS, "-").replace("\N{NO-BREAK SPACE}", " ")
-    latex = drawn.latex.replace("$-$", "-").replace(r"\%", "%").replace(r"\textless{}", "<").replace(r"\textgreater{}", ">")
+    latex = (
+        drawn.latex.replace("$-$", "-").replace(r"\%", "%").replace(r"\textless{}", "<").replace(r"\textgreater{}", ">")
+    )
     for cell in cells:
         assert cell.replace("d_", "d") in page.replace("d_", "d")
         assert cell in word
@@ -363,7 +410,9 @@ def test_a_table_is_the_same_in_every_form(of_400: Tables, maker: Callable[[Publ
 
 
 def test_table_1_is_the_paper_s(of_400: Tables) -> None:
-    lines = {row.label: [tables.as_rich(cell).text for cell in row.cells] for row in tables.table_1(everything(of_400)).rows}
+    lines = {
+        row.label: [tables.as_rich(cell).text for cell in row.cells] for row in tables.table_1(everything(of_400)).rows
+    }
     assert all(re.fullmatch(r"\d+\.\d\d \(\d+\.\d\d\)", cell) for cell in lines["Age, M (SD)"])
     assert all(re.fullmatch(r"\d\.\d\d \[\d, \d\]", cell) for cell in lines["Alliance score, median [min, max]"])
     assert all(re.fullmatch(r"[\d,]+ \(\d+\.\d%\)", cell) for cell in lines["Sex: missing, n (%)"])
@@ -397,9 +446,7 @@ class Browser:
         self.driver = webdriver.Chrome(options=options, service=Service(driver))
         self.driver.set_script_timeout(120)
         self.do("Network.enable")
-        self.do(
-            "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
-        )
+        self.do("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
 
     def do(self, command: str, **arguments: object) -> Any:
         return self.driver.execute_cdp_cmd(command, arguments)
@@ -408,7 +455,13 @@ class Browser:
         self.driver.get(path.as_uri())
 
     def look(self, width: str, dark: bool = False) -> None:
-        self.do("Emulation.setDeviceMetricsOverride", width=WIDTHS[width], height=900, deviceScaleFactor=1, mobile=width == "phone")
+        self.do(
+            "Emulation.setDeviceMetricsOverride",
+            width=WIDTHS[width],
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width == "phone",
+        )
         self.do(
             "Emulation.setEmulatedMedia",
             media="print" if width == "print" else "screen",
@@ -437,7 +490,10 @@ class Browser:
         result = self.driver.execute_async_script(
             "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
         )
-        return [f"{found['id']}: {found['nodes'][0]['html'][:200]} ({len(found['nodes'])})" for found in result["violations"]]
+        return [
+            f"{found['id']}: {found['nodes'][0]['html'][:200]} ({len(found['nodes'])})"
+            for found in result["violations"]
+        ]
 
 
 @pytest.fixture(scope="session")
@@ -559,7 +615,9 @@ def test_the_page_says_what_it_shows(of_400: Tables, page: str) -> None:
     assert re.search(r"all <span data-literal>\d</span> gates passed", page)
     parameter = next(row for row in of_400["marts.build_parameters"] if row["parameter"] == "is_calibrated")
     parameter["value"] = "true"
-    of_400["ops.builds"].insert(0, of_400["ops.builds"][0] | {"build_number": 99, "is_shown": False, "status": "failed"})
+    of_400["ops.builds"].insert(
+        0, of_400["ops.builds"][0] | {"build_number": 99, "is_shown": False, "status": "failed"}
+    )
     page = build_page(everything(of_400))
     assert "Synthetic data: the study&#39;s twin" in page
     assert "<title>Synthetic:" in page

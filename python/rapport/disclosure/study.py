@@ -245,7 +245,16 @@ class InferenceResults:
     labels: tuple[str, ...] = (*("analysis", "term", "method", "estimate_name", "statistic_name", "effect_size_name"),)
     figures: tuple[str, ...] = (
         *("n", "estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic", "df"),
-        *("df_residual", "p_value", "p_adjusted", "ci_low", "ci_high", "effect_size", "effect_size_low", "effect_size_high"),
+        *(
+            "df_residual",
+            "p_value",
+            "p_adjusted",
+            "ci_low",
+            "ci_high",
+            "effect_size",
+            "effect_size_low",
+            "effect_size_high",
+        ),
         "note",
     )
     findings: Mapping[tuple[str, str], Finding] = field(default_factory=_findings)

@@ -1,7 +1,7 @@
 """The pictures, as SVG whose colours are variables of the page, each in a wide and a narrow form.
 
-Nothing rests on colour alone: groups have panels, labels, line styles or markers of their own. Colours are those of Okabe
-& Ito (2008), Color Universal Design, darkened or lightened by the page's theme.
+Nothing rests on colour alone: groups have panels, labels, line styles or markers of their own. Colours are those of
+Okabe & Ito (2008), Color Universal Design, darkened or lightened by the page's theme.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _one_svg(name: str, draw: Callable[[Canvas, bool], None], narrow: bool, heig
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
-    style = {
+    style: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": name,
         "font.family": "sans-serif",
@@ -156,7 +156,9 @@ def distribution(data: Published) -> Picture:
         return _nothing(name, title, "all counts are hidden, because some are small")
     edges = sorted({(record.row["score_from"], record.row["score_to"]) for record in records} | set(_classes()))
     labels = [_class_label(low, high) for low, high in edges]
-    by_type = {group: {r.row["score_from"]: r for r in records if r.text("utilization_type") == group} for group in TYPES}
+    by_type = {
+        group: {r.row["score_from"]: r for r in records if r.text("utilization_type") == group} for group in TYPES
+    }
 
     def draw(figure: Canvas, narrow: bool) -> None:
         panels = figure.subplots(3, 1, sharex=True) if narrow else figure.subplots(1, 3, sharey=True)
@@ -173,10 +175,21 @@ def distribution(data: Published) -> Picture:
                 if record is not None and record.number("percent").is_hidden:
                     axes.text(position, 0.5, "‡", ha="center", va="bottom")
             axes.text(
-                len(edges) - 1, heights[-1] + 1, f"{heights[-1]:.0f}%" if heights[-1] else "", ha="center", va="bottom", fontweight="bold"
+                len(edges) - 1,
+                heights[-1] + 1,
+                f"{heights[-1]:.0f}%" if heights[-1] else "",
+                ha="center",
+                va="bottom",
+                fontweight="bold",
             )
             axes.set_title(UTILIZATION[group])
-            axes.set_xticks(range(len(edges)), labels, rotation=0 if narrow else 45, ha="center" if narrow else "right", rotation_mode="anchor")
+            axes.set_xticks(
+                range(len(edges)),
+                labels,
+                rotation=0 if narrow else 45,
+                ha="center" if narrow else "right",
+                rotation_mode="anchor",
+            )
             axes.set_ylim(0, tallest * 1.18 or 1)
             _grid(axes, "y")
         figure.supxlabel("Alliance score", fontsize=9.5)
@@ -204,7 +217,14 @@ def distribution(data: Published) -> Picture:
         for record in records
         if record.text("utilization_type") == group
     ]
-    return Picture(name, title, alternative, wide, narrow, NumbersBehind(("Utilization type", "Score", "Participants", "Percent of the type"), rows))
+    return Picture(
+        name,
+        title,
+        alternative,
+        wide,
+        narrow,
+        NumbersBehind(("Utilization type", "Score", "Participants", "Percent of the type"), rows),
+    )
 
 
 def _classes() -> Iterator[tuple[float, float]]:
@@ -234,9 +254,7 @@ def transitions(data: Published) -> Picture:
     if all(record.number("participants").value is None for record in records):
         return _nothing(name, title, "all counts are hidden, because some are small")
     cutoff = int(float(data.parameter("who5_cutoff").text("value")))
-    bands = sorted(
-        {(r.row[f"{when}_from"], r.row[f"{when}_to"]) for r in records for when in ("baseline", "followup")}
-    )
+    bands = sorted({(r.row[f"{when}_from"], r.row[f"{when}_to"]) for r in records for when in ("baseline", "followup")})
     labels = [f"{low}–{high}" for low, high in bands]
     at = {(r.row["baseline_from"], r.row["followup_from"]): r for r in records}
     edge = sum(high <= cutoff for _, high in bands) - 0.5  # type: ignore[operator]
@@ -293,7 +311,14 @@ def transitions(data: Published) -> Picture:
         ]
         for r in records
     ]
-    return Picture(name, title, alternative, wide, narrow, NumbersBehind(("Baseline", "Follow-up", "Participants", "Percent of the baseline band"), rows))
+    return Picture(
+        name,
+        title,
+        alternative,
+        wide,
+        narrow,
+        NumbersBehind(("Baseline", "Follow-up", "Participants", "Percent of the baseline band"), rows),
+    )
 
 
 def _marked_band(record: Record, when: str) -> Rich:
@@ -332,15 +357,28 @@ def changes(data: Published) -> Picture:
         if record.number("estimate").value is not None
     ]
     alternative = rich(
-        "Points with intervals. Mean changes in WHO-5 points: {means}. Beside them the three pairwise differences; an interval"
+        "Points with intervals. Mean changes in WHO-5 points: {means}. Beside them the three"
+        " pairwise differences; an interval"
         " that crosses the dashed line at zero leaves the direction open.",
         means=joined(parts, last=" and ") if parts else "none can be given",
     )
     rows: list[list[Part]] = [
-        [label, count(r.number("n")), fixed(r.number("estimate")), interval(fixed(r.number("ci_low")), fixed(r.number("ci_high")))]
+        [
+            label,
+            count(r.number("n")),
+            fixed(r.number("estimate")),
+            interval(fixed(r.number("ci_low")), fixed(r.number("ci_high"))),
+        ]
         for label, r in [*((UTILIZATION[r.text("term")], r) for r in means), *zip(names, tukey, strict=True)]
     ]
-    return Picture(name, title, alternative, wide, narrow, NumbersBehind(("Group or difference", "n", "WHO-5 points", "95% CI"), rows))
+    return Picture(
+        name,
+        title,
+        alternative,
+        wide,
+        narrow,
+        NumbersBehind(("Group or difference", "n", "WHO-5 points", "95% CI"), rows),
+    )
 
 
 def _contrast(record: Record) -> str:
@@ -385,7 +423,9 @@ def forest(data: Published) -> Picture:
             axes.plot([low, high], [position, position], color=colour, linewidth=2.4 if emphasis else 1.6)
             axes.plot([beta], [position], marker="D" if emphasis else "o", markersize=7, color=colour)
         axes.axvline(0, color=INK, linewidth=1, linestyle="--")
-        axes.set_yticks(range(len(order)), [TERMS[term].replace(" (days)", "").replace(" (years)", "") for term in order])
+        axes.set_yticks(
+            range(len(order)), [TERMS[term].replace(" (days)", "").replace(" (years)", "") for term in order]
+        )
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("β, SD of follow-up per SD")
@@ -411,14 +451,17 @@ def forest(data: Published) -> Picture:
         )
     known = [(r, v) for r, v in drawn if v is not None]
     clear = [TERMS[r.text("term")].lower() for r, (_, _, low, high) in known if low > 0 or high < 0]
-    alternative = rich(
-        "Points with 95% intervals on one scale, zero dashed. {clear}",
-        clear=f"Away from zero {'is' if len(clear) == 1 else 'are'} the interval{'s' if len(clear) > 1 else ''} of {' and '.join(clear)}; the others cross it."
-        if clear and len(clear) < len(known)
-        else "No interval is away from zero."
-        if not clear
-        else "All intervals are away from zero.",
-    )
+    if not clear:
+        verdict = "No interval is away from zero."
+    elif len(clear) == len(known):
+        verdict = "All intervals are away from zero."
+    else:
+        one = len(clear) == 1
+        verdict = (
+            f"Away from zero {'is' if one else 'are'} the interval{'' if one else 's'} of {' and '.join(clear)};"
+            " the others cross it."
+        )
+    alternative = plain(f"Points with 95% intervals on one scale, zero dashed. {verdict}")
     return Picture(name, title, alternative, wide, narrow, NumbersBehind(("Predictor", "β", "95% CI"), rows))
 
 
@@ -440,12 +483,15 @@ def slope_lines(data: Published) -> Picture:
         analysis: {
             level: points
             for level in LEVELS
-            if (points := [r for r in data.records("marts.alliance_slopes", analysis=analysis, level=level)])
+            if (points := list(data.records("marts.alliance_slopes", analysis=analysis, level=level)))
         }
         for analysis in MODERATIONS
     }
     drawable = [
-        points for levels in lines.values() for points in levels.values() if points[0].number("predicted").value is not None
+        points
+        for levels in lines.values()
+        for points in levels.values()
+        if points[0].number("predicted").value is not None
     ]
     if not drawable:
         first = next(data.records("marts.alliance_slopes"), None)
@@ -475,8 +521,10 @@ def slope_lines(data: Published) -> Picture:
 
     wide, narrow = _svg(name, draw, 3.3, 7.4)
     alternative = plain(
-        "Three panels of straight lines with 95% bands: low, mean and high values of a moderator, or the utilization types."
-        " Where lines run side by side the association is alike; where bands overlap the difference between them is open."
+        "Three panels of straight lines with 95% bands: low, mean and high values of a moderator, or"
+        " the utilization types."
+        " Where lines run side by side the association is alike; where bands overlap the difference"
+        " between them is open."
     )
     rows: list[list[Part]] = []
     for analysis, levels in lines.items():
@@ -490,4 +538,6 @@ def slope_lines(data: Published) -> Picture:
                         interval(fixed(record.number("ci_low")), fixed(record.number("ci_high"))),
                     ]
                 )
-    return Picture(name, title, alternative, wide, narrow, NumbersBehind(("Line", "Alliance", "Expected WHO-5", "95% CI"), rows))
+    return Picture(
+        name, title, alternative, wide, narrow, NumbersBehind(("Line", "Alliance", "Expected WHO-5", "95% CI"), rows)
+    )

@@ -39,10 +39,14 @@ def steps(data: Published) -> list[Step]:
             )
         quarantined = record.number("quarantined")
         if quarantined.value or quarantined.is_hidden:
-            template = "not read, in quarantine: {n}" if record.row["step"] == 0 else "of these with rows in quarantine: {n}"
+            template = (
+                "not read, in quarantine: {n}" if record.row["step"] == 0 else "of these with rows in quarantine: {n}"
+            )
             reasons = (*reasons, rich(template, n=count(quarantined)))
         found.append(
-            Step(rich("{name}: {n}", name=CRITERIA[criterion], n=count(record.number("participants"))), excluded, reasons)
+            Step(
+                rich("{name}: {n}", name=CRITERIA[criterion], n=count(record.number("participants"))), excluded, reasons
+            )
         )
     return found
 

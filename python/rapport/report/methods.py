@@ -1,4 +1,4 @@
-"""Methods, from the code that ran: terms with the values of the vars, the docstrings of the statistics, the checklists."""
+"""Methods, from the code that ran: terms with the values of the vars, docstrings of the statistics, checklists."""
 
 from __future__ import annotations
 
@@ -92,13 +92,17 @@ def terms(data: Published) -> list[tuple[str, Rich]]:
         ("Session", rich("A completed session whose UTC date lies in the window.")),
         (
             "WHO-5 score",
-            rich("{points} times the sum of the five items; with a skipped item there is none.", points=value("who5_points_per_item")),
+            rich(
+                "{points} times the sum of the five items; with a skipped item there is none.",
+                points=value("who5_points_per_item"),
+            ),
         ),
         ("Baseline", rich("The latest scored assessment strictly before the first session.")),
         (
             "Follow-up",
             rich(
-                "The latest scored assessment strictly after the last session, dated no later than {end} and at least {days}"
+                "The latest scored assessment strictly after the last session, dated no later than"
+                " {end} and at least {days}"
                 " days after baseline.",
                 end=value("study_end"),
                 days=value("min_followup_days"),
@@ -118,11 +122,18 @@ def terms(data: Published) -> list[tuple[str, Rich]]:
             "Clinical improvement",
             rich("A gain of {points} WHO-5 points or more.", points=value("improvement_points")),
         ),
-        ("Country", rich("Within or outside {country}; an unknown country is left out of the comparison.", country=value("home_country"))),
+        (
+            "Country",
+            rich(
+                "Within or outside {country}; an unknown country is left out of the comparison.",
+                country=value("home_country"),
+            ),
+        ),
         (
             "Eligible",
             rich(
-                "Aged {age} or more, with the employer's benefit, registered, with at least {sessions} session, a baseline, a"
+                "Aged {age} or more, with the employer's benefit, registered, with at least"
+                " {sessions} session, a baseline, a"
                 " follow-up and a rating, judged in this order; a missing answer fails.",
                 age=value("adult_age"),
                 sessions=value("min_sessions"),

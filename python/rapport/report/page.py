@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import jinja2
+from markupsafe import Markup
 
 from rapport.report import flow, methods, sentences, tables
 from rapport.report.figures import pictures
@@ -54,8 +55,8 @@ def build_page(data: Published) -> str:
     )
     environment.filters["rich"] = as_rich
     return environment.get_template("index.html.j2").render(
-        style=jinja2.utils.markupsafe.Markup(_template("style.css")),
-        script=jinja2.utils.markupsafe.Markup(_template("page.js")),
+        style=Markup(_template("style.css")),
+        script=Markup(_template("page.js")),
         data=data,
         origin=_origin(data),
         gates=_gates(data),
@@ -101,7 +102,8 @@ def _origin(data: Published) -> Rich:
     folder = Path(data.build.text("raw_folder")).name or data.build.text("raw_folder")
     if data.is_synthetic:
         return rich(
-            "Synthetic data: the study's twin (export {folder}), calibrated to the printed figures. No participant exists;"
+            "Synthetic data: the study's twin (export {folder}), calibrated to the printed figures."
+            " No participant exists;"
             " {dates}.",
             folder=folder,
             dates=dates,
@@ -174,7 +176,8 @@ def _shown(table: tables.Table) -> ShownTable:
         drawn.html,
         tuple(as_rich(note) for note in table.notes),
         tuple(
-            Download(label, f"{table.name}.{ending}", _data_link(kind, content)) for label, ending, kind, content in files
+            Download(label, f"{table.name}.{ending}", _data_link(kind, content))
+            for label, ending, kind, content in files
         ),
     )
 
@@ -204,7 +207,8 @@ class Reproduction:
 
 
 def _reproduction(data: Published) -> Reproduction:
-    differing, agreeing = [], []
+    differing: list[Printed] = []
+    agreeing: list[Printed] = []
     for record in data.records("marts.reproduction"):
         ours = record.number("our_value")
         decimals = _decimals(record.text("printed"), ours.value)
@@ -289,5 +293,3 @@ def _history_interval(record: Record) -> Rich:
     if record.text("analysis") == "clinical_recovery":
         return interval(percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0))
     return interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
-
-

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import pandas as pd
@@ -57,7 +58,7 @@ def _band(when: str, band: int) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """``marts.alliance_slopes``: the figures of an analysis are about the sample of the regressions and the groups it compares."""
+    """``marts.alliance_slopes``: figures are about the sample of the regressions and the groups that are compared."""
 
     labels: tuple[str, ...] = ("analysis", "level", "position")
     figures: tuple[str, ...] = (
@@ -162,7 +163,11 @@ def _hide(shown: Tables, hidden: Hidden, table: str, position: int, columns: Col
 def _hide_slopes(shown: Tables, hidden: Hidden) -> None:
     """A line is made of its model's coefficients: all lines go with any of them."""
     rows = shown["marts.inference_results"]
-    gone = {rows[i]["analysis"] for (table, i), columns in hidden.items() if table == "marts.inference_results" and "estimate" in columns}
+    gone = {
+        rows[i]["analysis"]
+        for (table, i), columns in hidden.items()
+        if table == "marts.inference_results" and "estimate" in columns
+    }
     for position, row in enumerate(shown["marts.alliance_slopes"]):
         if row["analysis"] in gone:
             _hide(shown, hidden, "marts.alliance_slopes", position, Slopes().figures)
@@ -229,7 +234,7 @@ def _quiet_solver() -> Iterator[None]:
     """HiGHS prints through the process' own output."""
     kept = os.dup(1)
     try:
-        with open(os.devnull, "wb") as nothing:
+        with Path(os.devnull).open("wb") as nothing:
             os.dup2(nothing.fileno(), 1)
             yield
     finally:

@@ -247,6 +247,8 @@ def published(tables: Tables, min_cell: int | None = None) -> Published:
 
     of_build = next(int(str(row["min_cell"])) for row in tables["ops.builds"])
     if min_cell is not None and min_cell < of_build:
-        raise ReportError(f"--min-cell {min_cell} is looser than the build's {of_build}: set the var min_cell and build")
+        raise ReportError(
+            f"--min-cell {min_cell} is looser than the build's {of_build}: set the var min_cell and build"
+        )
     shown, hidden = protect(tables, min_cell or of_build)
     return Published(shown, hidden, min_cell or of_build)

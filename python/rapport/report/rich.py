@@ -76,7 +76,9 @@ def joined(parts: Iterable[Part], separator: str = ", ", last: str | None = None
 def marked(text: str, source: str, form: str, scale: str = "") -> Rich:
     """Return text that stands for a figure of the warehouse."""
     scaled = f' data-scale="{escape(scale)}"' if scale else ""
-    return Rich(f'<span class="n" data-source="{escape(source)}" data-format="{form}"{scaled}>{escape(text)}</span>', text)
+    return Rich(
+        f'<span class="n" data-source="{escape(source)}" data-format="{form}"{scaled}>{escape(text)}</span>', text
+    )
 
 
 def _missing(number: Number) -> Rich:
@@ -128,7 +130,10 @@ def p_value(number: Number) -> Rich:
 def p_phrase(number: Number) -> Rich:
     """Return ``P = .004`` or ``P < .001``."""
     text = p_value(number)
-    return rich("P\N{NO-BREAK SPACE}{p}" if text.text.startswith(("<", ">")) else "P\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}", p=text)
+    return rich(
+        "P\N{NO-BREAK SPACE}{p}" if text.text.startswith(("<", ">")) else "P\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}",
+        p=text,
+    )
 
 
 def interval(low: Rich, high: Rich) -> Rich:

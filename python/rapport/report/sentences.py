@@ -1,8 +1,8 @@
 """Findings in plain sentences, from the numbers alone.
 
-A P of .05 or less is a direction with a size; a larger one is no finding of equality: the sentence says what the interval
-still allows. Words for sizes follow Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd ed.: r .1,
-.3, .5; d .2, .5, .8; η² .01, .06, .14.
+A P of .05 or less is a direction with a size; a larger one is no finding of equality: the sentence says what the
+interval still allows. Words for sizes follow Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd
+ed.: r .1, .3, .5; d .2, .5, .8; η² .01, .06, .14.
 """
 
 from __future__ import annotations
@@ -106,7 +106,12 @@ def _aim_1(data: Published) -> Aim:
         *_dunn(data),
         _reliability(data),
     ]
-    return Aim(1, "How do participants rate the alliance with their provider, and who rates it differently?", answer, tuple(details))
+    return Aim(
+        1,
+        "How do participants rate the alliance with their provider, and who rates it differently?",
+        answer,
+        tuple(details),
+    )
 
 
 def _term(analysis: str) -> str:
@@ -130,7 +135,9 @@ def _alliance_level(data: Published) -> Rich:
     median = data.cell("alliance_score", "median")
     n = data.cell("alliance_score", "n")
     if median.value is None:
-        return plain("The alliance score of the cohort is " + ("hidden: too few people" if median.is_hidden else "not known"))
+        return plain(
+            "The alliance score of the cohort is " + ("hidden: too few people" if median.is_hidden else "not known")
+        )
     word = "high" if median.value >= 4 else "moderate" if median.value >= 3 else "low"
     return rich(
         "Participants rated the alliance {word}: the median score is {median} on the scale from 1 to 5 (n = {n})",
@@ -162,9 +169,7 @@ def _two_groups(data: Published, analysis: str) -> Rich:
     if p.value is None:
         return rich("By {what}: no comparison ({why}).", what=what, why=why_missing(record))
     groups = [data.finding("alliance_group_medians", name) for name in (first_median, second_median)]
-    medians = rich(
-        "medians {a} and {b}", a=fixed(groups[0].number("estimate")), b=fixed(groups[1].number("estimate"))
-    )
+    medians = rich("medians {a} and {b}", a=fixed(groups[0].number("estimate")), b=fixed(groups[1].number("estimate")))
     sizes = [group.number("n").value for group in groups]
     test = rich("{p}{effect}", p=p_phrase(p), effect=_effect(record, "r"))
     if w.value is not None:
@@ -247,7 +252,11 @@ def _utilization(data: Published) -> Rich:
         )
     high = record.number("effect_size_high").value
     allows = "" if high is None else f"; the interval allows up to a {size_word('eta_squared', high)} effect"
-    return rich("The data do not show that ratings differ between the utilization types ({test}){allows}.", test=test, allows=allows)
+    return rich(
+        "The data do not show that ratings differ between the utilization types ({test}){allows}.",
+        test=test,
+        allows=allows,
+    )
 
 
 def _dunn(data: Published) -> list[Rich]:
@@ -270,7 +279,12 @@ def _dunn(data: Published) -> list[Rich]:
             )
         else:
             sentences.append(
-                rich("Between {a} and {b} no order of the ratings is shown ({test}).", a=GROUPS[first], b=GROUPS[second], test=test)
+                rich(
+                    "Between {a} and {b} no order of the ratings is shown ({test}).",
+                    a=GROUPS[first],
+                    b=GROUPS[second],
+                    test=test,
+                )
             )
     return sentences
 
@@ -323,7 +337,8 @@ def _aim_2(data: Published) -> Aim:
             )
         else:
             answer = rich(
-                "{who}, the data do not show in which direction well-being moved: a mean change of {points} WHO-5 points"
+                "{who}, the data do not show in which direction well-being moved: a mean change of"
+                " {points} WHO-5 points"
                 " ({p}), and the 95% interval allows anything from {limits} points{rates}.",
                 who=who,
                 points=fixed(change),
@@ -378,7 +393,12 @@ def _effect_sizes(data: Published) -> list[Rich]:
             continue
         limits = interval(fixed(record.number("effect_size_low")), fixed(record.number("effect_size_high")))
         parts.append(
-            rich("{symbol} = {d} (95% CI {limits})", symbol=indexed(symbol), d=fixed(record.number("effect_size")), limits=limits)
+            rich(
+                "{symbol} = {d} (95% CI {limits})",
+                symbol=indexed(symbol),
+                d=fixed(record.number("effect_size")),
+                limits=limits,
+            )
         )
     relative = data.finding("wellbeing_change", "percent_change").number("estimate")
     if relative.value is not None:
@@ -408,7 +428,11 @@ def _change_by_utilization(data: Published) -> Rich:
         )
     high = record.number("effect_size_high").value
     allows = "" if high is None else f"; the interval allows up to a {size_word('eta_squared', high)} effect"
-    return rich("The data do not show that the change differs between the utilization types ({test}){allows}.", test=test, allows=allows)
+    return rich(
+        "The data do not show that the change differs between the utilization types ({test}){allows}.",
+        test=test,
+        allows=allows,
+    )
 
 
 def _tukey(data: Published) -> list[Rich]:
@@ -460,7 +484,8 @@ def _aim_3(data: Published) -> Aim:
         given = "at equal age, sex, time in care and baseline"
         if is_significant(p):
             answer = rich(
-                "Participants who rated the alliance one point higher had {points} WHO-5 points {direction} at follow-up"
+                "Participants who rated the alliance one point higher had {points} WHO-5 points"
+                " {direction} at follow-up"
                 " (95% CI {limits}, {p}; n = {n}), {given}{share}. The study observes; it does not show a cause.",
                 points=_absolute(b),
                 direction=_moved(b.value, "more", "fewer"),
@@ -472,8 +497,10 @@ def _aim_3(data: Published) -> Aim:
             )
         else:
             answer = rich(
-                "Whether alliance goes with well-being at follow-up these data do not settle: one point of alliance goes"
-                " with {points} WHO-5 points ({p}; n = {n}), {given}, and the 95% interval allows anything from {limits}.",
+                "Whether alliance goes with well-being at follow-up these data do not settle: one"
+                " point of alliance goes"
+                " with {points} WHO-5 points ({p}; n = {n}), {given}, and the 95% interval allows"
+                " anything from {limits}.",
                 points=fixed(b),
                 p=p_phrase(p),
                 n=count(record.number("n")),
@@ -500,7 +527,9 @@ def _moderation(data: Published, analysis: str) -> Rich:
     records = [r for r in data.records("marts.inference_results", analysis=analysis) if ":" in r.text("term")]
     known = [r for r in records if r.number("p_value").value is not None]
     if not known:
-        return rich("By {moderator}: no moderation can be tested ({why}).", moderator=moderator, why=why_missing(records[0]))
+        return rich(
+            "By {moderator}: no moderation can be tested ({why}).", moderator=moderator, why=why_missing(records[0])
+        )
     step = data.record("marts.model_fit", analysis=analysis, step=2).number("p_value")
     estimates = joined(
         [
@@ -524,12 +553,14 @@ def _moderation(data: Published, analysis: str) -> Rich:
         )
     if any(is_significant(record.number("p_value")) for record in known):
         return rich(
-            "Taken together the interactions with {moderator} show no moderation, though one alone would ({estimates}).",
+            "Taken together the interactions with {moderator} show no moderation, though one alone"
+            " would ({estimates}).",
             moderator=moderator,
             estimates=estimates,
         )
     return rich(
-        "Whether the association depends on {moderator} is not settled: the intervals of the interaction hold both weaker"
+        "Whether the association depends on {moderator} is not settled: the intervals of the"
+        " interaction hold both weaker"
         " and stronger associations ({estimates}).",
         moderator=moderator,
         estimates=estimates,

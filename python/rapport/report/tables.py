@@ -1,4 +1,4 @@
-"""The tables as a paper prints them, each for the page and, to be copied, as CSV, LaTeX and HTML for a word processor."""
+"""The tables as a paper prints them: for the page and, to be copied, as CSV, LaTeX and HTML for a word processor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rapport.report.labels import LEVELS, MODERATIONS, TERMS, TWO_GROUPS, UTILIZATION
 from rapport.report.published import Number, Published, Record
@@ -138,7 +139,7 @@ def _great_table(table: Table, *, in_html: bool):  # type: ignore[no-untyped-def
         frame = frame.drop(columns="group")
     drawn = GT(frame, rowname_col="label", groupname_col="group" if has_groups else None, id=f"gt-{table.name}")
     drawn = drawn.tab_stubhead(table.stub).cols_align("right", names)
-    headings = {name: show(column) for name, column in zip(names, table.columns, strict=True)}
+    headings: dict[str, Any] = {name: show(column) for name, column in zip(names, table.columns, strict=True)}
     if in_html:
         # Cells are HTML already: a formatter's result is not escaped.
         drawn = drawn.cols_label({name: html(heading) for name, heading in headings.items()}).fmt(str, columns=names)
@@ -167,7 +168,13 @@ def _csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     has_groups = any(row.group for row in table.rows)
-    writer.writerow([*(["group"] if has_groups else []), table.stub, *(as_rich(c).text.replace("\N{NO-BREAK SPACE}", " ") for c in table.columns)])
+    writer.writerow(
+        [
+            *(["group"] if has_groups else []),
+            table.stub,
+            *(as_rich(c).text.replace("\N{NO-BREAK SPACE}", " ") for c in table.columns),
+        ]
+    )
     for row in table.rows:
         cells = [*([row.group] if has_groups else []), as_rich(row.label).text, *(as_rich(c).text for c in row.cells)]
         writer.writerow([cell.replace(MINUS, "-").replace("\N{NO-BREAK SPACE}", " ") for cell in cells])
@@ -202,7 +209,11 @@ def table_1(data: Published) -> Table:
         return cells("{median} [{min}, {max}]", variable, {"median": decimals, "min": 0, "max": 0})
 
     heads: list[Part] = [
-        rich("{name} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})", name=UTILIZATION[group], n=count(data.cell("participants", "n", group)))
+        rich(
+            "{name} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})",
+            name=UTILIZATION[group],
+            n=count(data.cell("participants", "n", group)),
+        )
         for group in _COLUMNS
     ]
     demographic, clinical = "Demographic characteristics", "Clinical characteristics"
@@ -224,8 +235,10 @@ def table_1(data: Published) -> Table:
         TableRow("Time in care (days), median [min, max]", median("time_in_care_days"), clinical),
     ]
     notes = [
-        "M mean, SD standard deviation. Percentages of sex are of all participants, those of country of participants whose"
-        " country is known. Follow-up period: days from baseline to follow-up. Time in care: days from first to last session."
+        "M mean, SD standard deviation. Percentages of sex are of all participants, those of country"
+        " of participants whose"
+        " country is known. Follow-up period: days from baseline to follow-up. Time in care: days"
+        " from first to last session."
     ]
     return Table("table-1", "Table 1. Demographic and clinical characteristics", "Characteristic", heads, rows, notes)
 
@@ -238,7 +251,9 @@ _FIT_COLUMNS: tuple[Part, ...] = ("b", "β", "SE", "95% CI", "P", "R²", "ΔR²"
 def table_2(data: Published) -> Table:
     """Table 2 of the study: alliance as a predictor of well-being, with the gain of each step at its last term."""
     analysis = "alliance_predicts_wellbeing"
-    steps = {record.text("terms").split(" + ")[-1]: record for record in data.records("marts.model_fit", analysis=analysis)}
+    steps = {
+        record.text("terms").split(" + ")[-1]: record for record in data.records("marts.model_fit", analysis=analysis)
+    }
     rows = []
     order = ("(Intercept)", "age_years", "male", "time_in_care", "baseline_score", "alliance")
     for term in order:
@@ -262,13 +277,16 @@ def table_2(data: Published) -> Table:
     notes: list[Part] = [
         rich(
             "n = {n}. Outcome: WHO-5 at follow-up of participants who screened positive and whose sex is reported. b"
-            " unstandardized and β standardized coefficient of the last step, SE standard error, R² explained variance and"
+            " unstandardized and β standardized coefficient of the last step, SE standard error, R²"
+            " explained variance and"
             " ΔR² its gain, at the last term of each step: age, sex and time in care; baseline; alliance.",
             n=count(n),
         ),
         *_why(data.records("marts.inference_results", analysis=analysis)),
     ]
-    return Table("table-2", "Table 2. Alliance as a predictor of well-being at follow-up", "Predictor", _FIT_COLUMNS, rows, notes)
+    return Table(
+        "table-2", "Table 2. Alliance as a predictor of well-being at follow-up", "Predictor", _FIT_COLUMNS, rows, notes
+    )
 
 
 def model_steps(data: Published) -> Table:
@@ -336,7 +354,14 @@ def moderations(data: Published) -> Table:
     for analysis in MODERATIONS:
         notes += _why(data.records("marts.inference_results", analysis=analysis))
     columns: tuple[Part, ...] = ("β", "SE", "95% CI", "t", "P")
-    return Table("moderations", "Does the association depend on care, baseline or sessions?", "Predictor", columns, rows, list(dict.fromkeys(notes)))
+    return Table(
+        "moderations",
+        "Does the association depend on care, baseline or sessions?",
+        "Predictor",
+        columns,
+        rows,
+        list(dict.fromkeys(notes)),
+    )
 
 
 def _in_order(data: Published, analysis: str) -> list[Record]:
@@ -393,41 +418,89 @@ def alliance_tests(data: Published) -> Table:
     rows = []
     notes: list[str] = []
 
-    def line(label: Part, record: Record, medians: Part, statistic: Rich, p: Number | None, effect: Part, group: str) -> None:
-        rows.append(TableRow(label, [count(record.number("n")), medians, statistic, NONE if p is None else p_value(p), effect], group))
+    def line(
+        label: Part, record: Record, medians: Part, statistic: Rich, p: Number | None, effect: Part, group: str
+    ) -> None:
+        rows.append(
+            TableRow(
+                label, [count(record.number("n")), medians, statistic, NONE if p is None else p_value(p), effect], group
+            )
+        )
         if record.hidden - {"note"} or record.text("note"):
             notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     for analysis, (first, second, first_median, second_median, what) in TWO_GROUPS.items():
         record = data.finding(analysis, f"{first} - {second}")
         medians = joined(
-            [fixed(data.finding("alliance_group_medians", name).number("estimate")) for name in (first_median, second_median)],
+            [
+                fixed(data.finding("alliance_group_medians", name).number("estimate"))
+                for name in (first_median, second_median)
+            ],
             " vs ",
         )
         label = f"By {what}: {_short(first)} vs {_short(second)}"
-        line(label, record, medians, _statistic("W", count(record.number("statistic"))), record.number("p_value"), _effect(record, "r", 3), "Two groups (Mann–Whitney)")
+        line(
+            label,
+            record,
+            medians,
+            _statistic("W", count(record.number("statistic"))),
+            record.number("p_value"),
+            _effect(record, "r", 3),
+            "Two groups (Mann–Whitney)",
+        )
     record = data.finding("alliance_vs_age", "age_years")
-    line("With age", record, NONE, _statistic("t", fixed(record.number("statistic"))), record.number("p_value"), _effect(record, "ρ", 3, "estimate"), "Correlation (Spearman)")
+    line(
+        "With age",
+        record,
+        NONE,
+        _statistic("t", fixed(record.number("statistic"))),
+        record.number("p_value"),
+        _effect(record, "ρ", 3, "estimate"),
+        "Correlation (Spearman)",
+    )
     record = data.finding("alliance_by_utilization", "utilization_type")
     medians = joined(
-        [fixed(data.finding("alliance_group_medians", name).number("estimate")) for name in ("teletherapy", "telecoaching", "both")],
+        [
+            fixed(data.finding("alliance_group_medians", name).number("estimate"))
+            for name in ("teletherapy", "telecoaching", "both")
+        ],
         " / ",
     )
     group = "Utilization type (Kruskal–Wallis, then Dunn with Holm's adjustment)"
-    line("Teletherapy / telecoaching / both", record, medians, _with_df("H", record), record.number("p_value"), _effect(record, "η²", 3), group)
+    line(
+        "Teletherapy / telecoaching / both",
+        record,
+        medians,
+        _with_df("H", record),
+        record.number("p_value"),
+        _effect(record, "η²", 3),
+        group,
+    )
     for dunn in data.records("marts.inference_results", analysis="alliance_by_utilization_dunn"):
         first, second = dunn.text("term").split(" - ")
         medians = joined(
             [fixed(data.finding("alliance_group_medians", name).number("estimate")) for name in (first, second)], " vs "
         )
-        line(f"{UTILIZATION[first]} vs {UTILIZATION[second].lower()}", dunn, medians, _statistic("Z", fixed(dunn.number("statistic"))), dunn.number("p_adjusted"), NONE, group)
-    for term, label in (("participant_means", "Cronbach's α, participants' means"), ("session_ratings", "Cronbach's α, single ratings")):
+        line(
+            f"{UTILIZATION[first]} vs {UTILIZATION[second].lower()}",
+            dunn,
+            medians,
+            _statistic("Z", fixed(dunn.number("statistic"))),
+            dunn.number("p_adjusted"),
+            NONE,
+            group,
+        )
+    for term, label in (
+        ("participant_means", "Cronbach's α, participants' means"),
+        ("session_ratings", "Cronbach's α, single ratings"),
+    ):
         record = data.finding("alliance_reliability", term)
         alpha = record.number("estimate")
         shown = bounded(alpha) if alpha.value is None else rich("α = {alpha}", alpha=bounded(alpha))
         line(label, record, NONE, plain(NONE), None, shown, "Reliability of the two items")
     fixed_notes: list[Part] = [
-        "Medians in the order of the groups. Effect sizes with 95% confidence intervals; a limit of r below 0 is a difference"
+        "Medians in the order of the groups. Effect sizes with 95% confidence intervals; a limit of"
+        " r below 0 is a difference"
         " in the other direction. n of the single ratings counts ratings."
     ]
     columns: tuple[Part, ...] = ("n", "Medians", "Test", "P", "Effect size [95% CI]")
@@ -457,12 +530,16 @@ def _with_df(name: str, record: Record) -> Rich:
     return rich("{name}({df}) = {value}", name=name, df=joined(df), value=value)
 
 
-def _effect(record: Record, symbol: str, decimals: int, column: str = "effect_size", *, can_exceed_1: bool = False) -> Rich:
+def _effect(
+    record: Record, symbol: str, decimals: int, column: str = "effect_size", *, can_exceed_1: bool = False
+) -> Rich:
     show = fixed if can_exceed_1 else bounded
     value = show(record.number(column), decimals)
     if record.number(column).value is None:
         return value
-    limits = interval(show(record.number("effect_size_low"), decimals), show(record.number("effect_size_high"), decimals))
+    limits = interval(
+        show(record.number("effect_size_low"), decimals), show(record.number("effect_size_high"), decimals)
+    )
     if limits.text == NOTHING:
         return rich("{symbol} = {value}", symbol=indexed(symbol), value=value)
     return rich("{symbol} = {value} [{limits}]", symbol=indexed(symbol), value=value, limits=limits)
@@ -473,37 +550,98 @@ def wellbeing_tests(data: Published) -> Table:
     rows = []
     notes: list[str] = []
 
-    def line(label: Part, record: Record, estimate: Part, statistic: Part, p: Number | None, effect: Part, group: str, has_interval: bool = True) -> None:
+    def line(
+        label: Part,
+        record: Record,
+        estimate: Part,
+        statistic: Part,
+        p: Number | None,
+        effect: Part,
+        group: str,
+        has_interval: bool = True,
+    ) -> None:
         limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
         if record.text("estimate_name") == "proportion":
             limits = interval(percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0))
         if not has_interval:
             limits = plain(NONE)
-        rows.append(TableRow(label, [count(record.number("n")), estimate, limits, statistic, NONE if p is None else p_value(p), effect], group))
+        rows.append(
+            TableRow(
+                label,
+                [count(record.number("n")), estimate, limits, statistic, NONE if p is None else p_value(p), effect],
+                group,
+            )
+        )
         if record.hidden - {"note"} or record.text("note"):
             notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     record = data.finding("wellbeing_change", "followup - baseline")
     change = "Change from baseline to follow-up (paired t test)"
-    line("WHO-5 points", record, fixed(record.number("estimate")), _with_df("t", record), record.number("p_value"), _effect(record, "d_rm", 2, can_exceed_1=True), change)
+    line(
+        "WHO-5 points",
+        record,
+        fixed(record.number("estimate")),
+        _with_df("t", record),
+        record.number("p_value"),
+        _effect(record, "d_rm", 2, can_exceed_1=True),
+        change,
+    )
     for term, symbol in (("d_z", "d_z"), ("d_av", "d_av")):
         record = data.finding("wellbeing_change", term)
-        line(plain("Standardized, ") + indexed(symbol), record, NONE, NONE, None, _effect(record, symbol, 2, can_exceed_1=True), change, False)
+        line(
+            plain("Standardized, ") + indexed(symbol),
+            record,
+            NONE,
+            NONE,
+            None,
+            _effect(record, symbol, 2, can_exceed_1=True),
+            change,
+            False,
+        )
     record = data.finding("wellbeing_change", "percent_change")
     line("In percent of the mean baseline", record, percent(record.number("estimate")), NONE, None, NONE, change, False)
-    for analysis, label in (("clinical_recovery", "Clinical recovery"), ("clinical_improvement", "Clinical improvement")):
+    for analysis, label in (
+        ("clinical_recovery", "Clinical recovery"),
+        ("clinical_improvement", "Clinical improvement"),
+    ):
         record = data.finding(analysis, "screened_positive")
         line(label, record, percent(record.number("estimate"), 1, 100.0), NONE, None, NONE, "Rates (Wilson's interval)")
     for term in ("teletherapy", "telecoaching", "both"):
         record = data.finding("wellbeing_change_group_means", term)
-        line(UTILIZATION[term], record, fixed(record.number("estimate")), NONE, None, NONE, "Mean change by utilization type")
+        line(
+            UTILIZATION[term],
+            record,
+            fixed(record.number("estimate")),
+            NONE,
+            None,
+            NONE,
+            "Mean change by utilization type",
+        )
     group = "Differences between utilization types (ANOVA, then Tukey–Kramer)"
     record = data.finding("wellbeing_change_by_utilization", "utilization_type")
-    line("Teletherapy / telecoaching / both", record, NONE, _with_df("F", record), record.number("p_value"), _effect(record, "η²", 3), group, False)
+    line(
+        "Teletherapy / telecoaching / both",
+        record,
+        NONE,
+        _with_df("F", record),
+        record.number("p_value"),
+        _effect(record, "η²", 3),
+        group,
+        False,
+    )
     for tukey in data.records("marts.inference_results", analysis="wellbeing_change_by_utilization_tukey"):
         first, second = tukey.text("term").split(" - ")
-        line(f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}", tukey, fixed(tukey.number("estimate")), _statistic("t", fixed(tukey.number("statistic"))), tukey.number("p_adjusted"), NONE, group)
-    fixed_notes: list[Part] = ["Participants who screened positive. P and intervals of Tukey–Kramer hold for all contrasts together."]
+        line(
+            f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}",
+            tukey,
+            fixed(tukey.number("estimate")),
+            _statistic("t", fixed(tukey.number("statistic"))),
+            tukey.number("p_adjusted"),
+            NONE,
+            group,
+        )
+    fixed_notes: list[Part] = [
+        "Participants who screened positive. P and intervals of Tukey–Kramer hold for all contrasts together."
+    ]
     columns: tuple[Part, ...] = ("n", "Estimate", "95% CI", "Test", "P", "Effect size [95% CI]")
     return Table("wellbeing-tests", "Aim 2. Change of well-being", "Quantity", columns, rows, [*fixed_notes, *notes])
-

@@ -52,7 +52,9 @@ def of_eta_squared(f: float, df: float, df_residual: float) -> Limits:
     """
     n = df + df_residual + 1.0
     low, high = (
-        0.0 if special.fdtr(df, df_residual, f) <= probability else float(special.ncfdtrinc(df, df_residual, probability, f))
+        0.0
+        if special.fdtr(df, df_residual, f) <= probability
+        else float(special.ncfdtrinc(df, df_residual, probability, f))
         for probability in (_UPPER, _LOWER)
     )
     return low / (low + n), high / (high + n)

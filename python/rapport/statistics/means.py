@@ -244,7 +244,7 @@ def paired_effect_sizes(moments: PairedMoments) -> dict[str, TestResult]:
             "d_av": (change.mean / mean_sd, None) if mean_sd > 0 else (None, "no variance of the measurements"),
         }
     results = {}
-    for name, (value, note) in values.items():
+    for name, (value, why) in values.items():
         low, high = (None, None) if change is None else _limits(change, n, value)
         results[name] = TestResult(
             method="Standardized mean change",
@@ -255,7 +255,7 @@ def paired_effect_sizes(moments: PairedMoments) -> dict[str, TestResult]:
             effect_size=value,
             effect_size_low=low,
             effect_size_high=high,
-            note=note,
+            note=why,
         )
     return results
 

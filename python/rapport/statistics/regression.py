@@ -290,9 +290,7 @@ def prediction(data: CrossProducts, point: Mapping[str, float]) -> TestResult:
     names = [name for name in data.terms if coefficients[name].estimate is not None]
     kept = [data.terms.index(name) for name in names]
     matrix = data.cross_products[np.ix_([*kept, len(data.terms)], [*kept, len(data.terms)])]
-    moved = CrossProducts(
-        names, data.outcome, data.n, [*(means[i] for i in kept), float(data.means[-1])], matrix
-    )
+    moved = CrossProducts(names, data.outcome, data.n, [*(means[i] for i in kept), float(data.means[-1])], matrix)
     return least_squares(moved)[INTERCEPT]
 
 
