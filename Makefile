@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build test faults lint docs golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build test faults lint docs export golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -67,6 +67,10 @@ lint: $(VENV)/.development
 docs: $(VENV)/.runtime
 	$(BIN)/dbt --quiet docs generate --static
 	@echo "Open target/static_index.html"
+
+## make export    the published aggregates as Parquet and CSV in export/, small counts suppressed (docs/disclosure.md)
+export: $(VENV)/.runtime
+	$(BIN)/python -m rapport.export --out export
 
 ## make golden    R's results anew (needs R); the tests compare with the committed ones
 golden:
