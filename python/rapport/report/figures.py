@@ -293,7 +293,7 @@ def transitions(data: Published) -> Picture:
     stayed = at.get((bands[0][0], bands[0][0]))
     alternative = rich(
         "Participants by band at baseline (rows) and follow-up (columns); the heavy lines are the cut-off at {cutoff}."
-        " Darker cells hold a larger share of their row.",
+        " Stronger colour is a larger share of the row.",
         cutoff=parameter(data, "who5_cutoff"),
     )
     if stayed is not None and stayed.number("participants").value is not None:
@@ -523,7 +523,7 @@ def slope_lines(data: Published) -> Picture:
     alternative = plain(
         "Three panels of straight lines with 95% bands: low, mean and high values of a moderator, or"
         " the utilization types."
-        " Where lines run side by side the association is alike; where bands overlap the difference"
+        " Beside each other they show the association at each level; the table of moderations tests whether it differs."
         " between them is open."
     )
     rows: list[list[Part]] = []

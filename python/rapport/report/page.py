@@ -205,6 +205,11 @@ class Reproduction:
     differing: tuple[Printed, ...]
     agreeing: tuple[Printed, ...]
 
+    @property
+    def hidden(self) -> int:
+        """How many cannot be compared because ours is hidden."""
+        return sum(item.verdict == "hidden" for item in self.differing)
+
 
 def _reproduction(data: Published) -> Reproduction:
     differing: list[Printed] = []
