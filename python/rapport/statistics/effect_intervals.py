@@ -6,14 +6,33 @@ Each function returns the lower and the upper limit, or ``None`` where there are
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from scipy import special
+from scipy.optimize import brentq
 
 from rapport.statistics.result import CONFIDENCE_LEVEL
 
 Limits = tuple[float, float] | None
 
 _UPPER, _LOWER = (1.0 + CONFIDENCE_LEVEL) / 2.0, (1.0 - CONFIDENCE_LEVEL) / 2.0
+
+
+def _noncentrality(cdf: Callable[[float], float], probability: float, start: float, *, signed: bool = False) -> float:
+    """Return where a distribution function, which falls with its noncentrality, has the probability.
+
+    ``start`` is a guess. At 0 it ends, unless the parameter may be negative (``signed``).
+    """
+    if not signed and cdf(0.0) <= probability:
+        return 0.0
+    step = 1.0 + abs(start)
+    low, high = (start - step, start + step) if signed else (0.0, start + step)
+    while signed and cdf(low) < probability:
+        low -= step
+    while cdf(high) > probability:
+        high += step
+        step *= 2.0
+    return float(brentq(lambda x: cdf(x) - probability, low, high, xtol=1e-12, rtol=1e-13))
 
 
 def of_correlation(r: float, n: int, *, of_ranks: bool = False) -> Limits:
@@ -38,10 +57,10 @@ def of_rank_eta_squared(h: float, df: float, n: int) -> Limits:
     if n <= df + 1:
         return None
     low, high = (
-        0.0 if special.chdtr(df, h) <= probability else float(special.chndtrinc(h, df, probability))
+        _noncentrality(lambda x: float(special.chndtr(h, df, x)), probability, max(h - df, 0.0))
         for probability in (_UPPER, _LOWER)
     )
-    return low / (n - df - 1.0), high / (n - df - 1.0)
+    return min(low / (n - df - 1.0), 1.0), min(high / (n - df - 1.0), 1.0)
 
 
 def of_eta_squared(f: float, df: float, df_residual: float) -> Limits:
@@ -52,9 +71,7 @@ def of_eta_squared(f: float, df: float, df_residual: float) -> Limits:
     """
     n = df + df_residual + 1.0
     low, high = (
-        0.0
-        if special.fdtr(df, df_residual, f) <= probability
-        else float(special.ncfdtrinc(df, df_residual, probability, f))
+        _noncentrality(lambda x: float(special.ncfdtr(df, df_residual, x, f)), probability, max((f - 1.0) * df, 0.0))
         for probability in (_UPPER, _LOWER)
     )
     return low / (low + n), high / (high + n)
@@ -70,6 +87,9 @@ def of_mean_change(t: float, n: int, per_d_z: float = 1.0) -> Limits:
     if n < 2:
         return None
     limits = [
-        per_d_z * float(special.nctdtrinc(n - 1.0, probability, t)) / math.sqrt(n) for probability in (_UPPER, _LOWER)
+        per_d_z
+        / math.sqrt(n)
+        * _noncentrality(lambda x: float(special.nctdtr(n - 1.0, x, t)), probability, t, signed=True)
+        for probability in (_UPPER, _LOWER)
     ]
     return min(limits), max(limits)
