@@ -608,7 +608,7 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["--db", str(tmp_path / "empty.duckdb")]) == 2
     assert "holds no whole publication" in capsys.readouterr().err
     (tmp_path / "text.duckdb").write_text("x" * 5000, encoding="utf-8")
-    with pytest.raises(ReportError, match="cannot be read"):
+    with pytest.raises(ReportError, match="the database cannot be opened"):
         read_published(tmp_path / "text.duckdb")
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
-from rapport.disclosure import POPULATIONS, RULES, Count, CountTable, DisclosureError, Figure, Reading, Share, judge
+from rapport.disclosure import (
+    POPULATIONS,
+    RULES,
+    Count,
+    CountTable,
+    DisclosureError,
+    Figure,
+    Reading,
+    Share,
+    judge,
+    quiet_solver,
+)
 from rapport.disclosure.rules import number_of
 from rapport.disclosure.study import CRITERIA, POSITIVE, SAMPLE, model_groups
 from rapport.report.published import ReportError, Row, Tables
@@ -134,7 +142,7 @@ def protect(tables: Tables, min_cell: int) -> tuple[Tables, Hidden]:
     shown = {name: [dict(row) for row in rows] for name, rows in tables.items()}
     frames = {name: pd.DataFrame(tables[f"marts.{name}"], columns=_columns(tables, name)) for name in _RULES}
     try:
-        with _quiet_solver():
+        with quiet_solver():
             verdict = judge(frames, min_cell, rules=_RULES, populations=_POPULATIONS)
     except DisclosureError as error:
         raise ReportError(f"disclosure control refuses the page: {error}") from error
@@ -227,16 +235,3 @@ def _hide_rows(shown: Tables, hidden: Hidden, min_cell: int) -> None:
 
 def _is_small(value: object, min_cell: int) -> bool:
     return isinstance(value, int | float) and 0 < value < min_cell
-
-
-@contextlib.contextmanager
-def _quiet_solver() -> Iterator[None]:
-    """HiGHS prints through the process' own output."""
-    kept = os.dup(1)
-    try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 1)
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)

@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 import duckdb
 
+from rapport.warehouse import WarehouseError, open_to_read
+
 Row = dict[str, object]
 Tables = dict[str, list[Row]]
 
@@ -218,13 +220,15 @@ def read_published(db: Path) -> Tables:
     if not db.exists():
         raise ReportError(f"{db} does not exist: run `make build` first, or name the database with RAPPORT_DB")
     try:
-        with duckdb.connect(str(db), read_only=True) as connection:
+        with open_to_read(db) as connection:
             tables: Tables = {}
             for name, keys in KEYS.items():
                 query = _OTHER_QUERIES.get(name, f"select * from {name} order by {', '.join(keys)}")
                 cursor = connection.execute(query)
                 columns = [column[0] for column in cursor.description or ()]
                 tables[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    except WarehouseError as error:
+        raise ReportError(str(error)) from error
     except duckdb.CatalogException as error:
         raise ReportError(f"{db} holds no whole publication, run `dbt build`: {_first_line(error)}") from error
     except duckdb.Error as error:
