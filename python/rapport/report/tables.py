@@ -196,11 +196,15 @@ def table_1(data: Published) -> Table:
             if all(number.value is None for number in numbers.values()):
                 line.append(fixed(next(iter(numbers.values()))))
             else:
-                line.append(rich(template, **{name: fixed(numbers[name], statistics[name]) for name in numbers}))
+                shown = {
+                    name: (percent if name == "percent" else fixed)(number, statistics[name])
+                    for name, number in numbers.items()
+                }
+                line.append(rich(template, **shown))
         return line
 
     def share(variable: str, level: str | None = None) -> list[Part]:
-        return cells("{n} ({percent}%)", variable, {"n": 0, "percent": 1}, level)
+        return cells("{n} ({percent})", variable, {"n": 0, "percent": 1}, level)
 
     def mean(variable: str) -> list[Part]:
         return cells("{mean} ({sd})", variable, {"mean": 2, "sd": 2})
