@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build test faults lint docs golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build test faults benchmark lint docs golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -26,6 +26,11 @@ test: lint
 faults: $(VENV)/.development
 	$(BIN)/pytest -m long tests/python/test_refresh.py tests/python/test_faults.py
 	$(BIN)/python tests/python/run_faults.py --seed 20201 --out docs/reliability-figures.md
+
+## make benchmark what a build costs beside one query, pandas and polars, into docs/performance.md (BENCHMARK="--sizes 3k 10M")
+benchmark: $(VENV)/.development
+	$(BIN)/python -m benchmarks $(BENCHMARK)
+	$(BIN)/python -m benchmarks.report
 
 ## make lint      ruff, mypy and sqlfluff
 lint: $(VENV)/.development
@@ -83,7 +88,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 
 ## make clean     everything that can be made again, the warehouse included
 clean:
-	rm -rf $(VENV) $(CLI_VENV) target logs warehouse/*.duckdb warehouse/*.duckdb.wal
+	rm -rf $(VENV) $(CLI_VENV) target logs benchmarks/work warehouse/*.duckdb warehouse/*.duckdb.wal
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
