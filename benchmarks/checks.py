@@ -77,7 +77,7 @@ def different_rows(floor: Path, warehouse: Path) -> int:
 
 
 def disagreements(found: Findings, warehouse: Path) -> list[str]:
-    """Return in words where a program's findings are not those of ``marts.inference_results`` (``COMPARED``, to 1e-8)."""
+    """Return in words where a program's findings (those ``COMPARED``) are not those of ``marts.inference_results``."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         table = connection.execute("from marts.inference_results").df()
     published = {f"{row['analysis']}/{row['term']}": row for _, row in table.iterrows()}

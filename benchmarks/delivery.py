@@ -87,9 +87,7 @@ def write_delivery(raw: Path, out: Path, one_in: int = ONE_IN) -> dict[str, int]
             folder = out / table
             folder.mkdir(parents=True, exist_ok=True)
             query = " union all ".join(f"({part})" for part in parts)
-            [(count,)] = connection.execute(
-                f"copy ({query}) to '{_quoted(folder / NAME)}' (format parquet)"
-            ).fetchall()
+            [(count,)] = connection.execute(f"copy ({query}) to '{_quoted(folder / NAME)}' (format parquet)").fetchall()
             rows[table] = int(count)
             if count == 0:
                 (folder / NAME).unlink()

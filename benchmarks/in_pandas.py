@@ -31,9 +31,7 @@ def study(raw: Path) -> Findings:
         (participants["age_years"] >= 18) & participants["employer_sponsored"] & participants["registered_at"].notna()
     ]
 
-    sessions = read_latest(
-        raw, "sessions", "session_id", ["participant_id", "provider_type", "started_at", "status"]
-    )
+    sessions = read_latest(raw, "sessions", "session_id", ["participant_id", "provider_type", "started_at", "status"])
     sessions = sessions[
         (sessions["status"] == "completed") & (sessions["started_at"] >= START) & (sessions["started_at"] < END)
     ]

@@ -47,6 +47,7 @@ class Size:
     """The measurements of one size, and the run that they come from."""
 
     def __init__(self, results: Record, record: Record) -> None:
+        """Keep the good runs by contender and repeat."""
         self.results = results
         self.record = record
         self.participants = int(record["participants"])

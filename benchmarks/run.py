@@ -248,6 +248,7 @@ class Runner:
     """One run of the benchmark; ``results`` can be written at any time."""
 
     def __init__(self, work: Path, limits: Limits, repeats: int, contenders: Sequence[str], report: Path) -> None:
+        """Describe the machine; nothing is measured yet."""
         self.work = work
         self.limits = limits
         self.repeats = repeats

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Warehouse
-
 from benchmarks import in_pandas, in_polars
 from benchmarks.__main__ import size
 from benchmarks.checks import COMPARED, different_rows, disagreements
@@ -20,6 +18,7 @@ from benchmarks.profile_build import own_seconds
 from benchmarks.report import BEGIN, END, PAGE, write
 from benchmarks.report import main as report
 from benchmarks.trivial import write_trivial_project
+from conftest import Warehouse
 
 
 def test_every_contender_agrees_with_the_build_and_a_wrong_one_is_found_out(built: Warehouse, tmp_path: Path) -> None:
@@ -93,9 +92,7 @@ def test_a_process_is_measured_and_stopped_when_it_takes_too_much(tmp_path: Path
     output = tmp_path / "output.txt"
 
     def python(code: str, memory_limit: int | None = None, timeout: float | None = None) -> tuple[str | None, int, int]:
-        run = measure(
-            [sys.executable, "-c", code], output, memory_limit=memory_limit, timeout=timeout, folder=tmp_path
-        )
+        run = measure([sys.executable, "-c", code], output, memory_limit=memory_limit, timeout=timeout, folder=tmp_path)
         assert run.wall > 0
         assert run.cpu > 0
         return run.failure, run.peak_bytes, run.written_bytes
@@ -152,7 +149,10 @@ def canned(started: str, walls: dict[str, list[float]], participants: int = 3000
                 "runs": runs,
                 "lost": {},
                 "nodes": {"build": nodes},
-                "profile": {"wall": 9.5, "own_seconds": [{"where": "duckdb", "seconds": 3.0}, {"where": "all others", "seconds": 1.0}]},
+                "profile": {
+                    "wall": 9.5,
+                    "own_seconds": [{"where": "duckdb", "seconds": 3.0}, {"where": "all others", "seconds": 1.0}],
+                },
             }
         ],
     }
@@ -223,7 +223,13 @@ def test_own_time_is_counted_for_the_package_or_the_caller() -> None:
     stats = {
         gx: (1, 1, 1.0, 9.0, {}),
         adapter: (1, 1, 0.5, 9.0, {gx: (1, 1, 0.5, 9.0)}),
-        ("~", 0, "<method 'execute' of '_duckdb.DuckDBPyConnection' objects>"): (1, 1, 4.0, 4.0, {adapter: (1, 1, 4.0, 4.0)}),
+        ("~", 0, "<method 'execute' of '_duckdb.DuckDBPyConnection' objects>"): (
+            1,
+            1,
+            4.0,
+            4.0,
+            {adapter: (1, 1, 4.0, 4.0)},
+        ),
         ("~", 0, "<built-in method builtins.len>"): (3, 3, 3.0, 3.0, {gx: (2, 2, 1.0, 1.0), adapter: (1, 1, 2.0, 2.0)}),
         ("/v/site-packages/scipy/c.py", 1, "<module>"): (1, 1, 0.25, 0.25, {gx: (1, 1, 0.25, 0.25)}),
     }
