@@ -1,1 +1,1 @@
-"""What a build costs, beside the one query nobody would publish from and beside pandas and polars (`make benchmark`)."""
+"""What a build costs, beside the one query that nobody would publish from, pandas and polars (`make benchmark`)."""

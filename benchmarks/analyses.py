@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,13 +65,13 @@ def _alliance(cohort: pd.DataFrame) -> Findings:
         found[name] = {"n": len(first) + len(second), "statistic": w, "p_value": p}
 
     groups = [score[cohort["utilization_type"] == name] for name in TYPES]
-    h, p = stats.kruskal(*groups)
+    kruskal: Any = stats.kruskal(*groups)
     n = len(cohort)
     found["alliance_by_utilization/utilization_type"] = {
         "n": n,
-        "statistic": h,
-        "p_value": p,
-        "effect_size": (h - 2) / (n - 3),
+        "statistic": kruskal.statistic,
+        "p_value": kruskal.pvalue,
+        "effect_size": (kruskal.statistic - 2) / (n - 3),
     }
     return found | _dunn(cohort)
 
@@ -113,8 +113,12 @@ def _wellbeing(positive: pd.DataFrame) -> Findings:
         "wellbeing_change/percent_change": {"estimate": 100 * change.mean() / baseline.mean()},
     }
     groups = [change[positive["utilization_type"] == name] for name in TYPES]
-    f, p = stats.f_oneway(*groups)
-    found["wellbeing_change_by_utilization/utilization_type"] = {"n": n, "statistic": f, "p_value": p}
+    anova: Any = stats.f_oneway(*groups)
+    found["wellbeing_change_by_utilization/utilization_type"] = {
+        "n": n,
+        "statistic": anova.statistic,
+        "p_value": anova.pvalue,
+    }
     tukey = stats.tukey_hsd(*groups)
     for a, b in [("telecoaching", "teletherapy"), ("both", "teletherapy"), ("both", "telecoaching")]:
         difference = tukey.statistic[TYPES.index(a), TYPES.index(b)]
@@ -181,4 +185,4 @@ def _regressions(positive: pd.DataFrame) -> Findings:
 
 def plain(found: Findings) -> Findings:
     """Return the findings with Python's own floats, for JSON."""
-    return {name: {key: float(cast(float, value)) for key, value in figures.items()} for name, figures in found.items()}
+    return {name: {key: float(value) for key, value in figures.items()} for name, figures in found.items()}

@@ -1,14 +1,20 @@
-"""One measured run of one process."""
+"""One measured run of one process.
+
+The process is started by a small one of this module's own: what a process takes before it becomes another program
+counts in its ``ru_maxrss``, and it begins as a copy of the one that started it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
@@ -51,17 +57,43 @@ def measure(
         memory_limit: bytes; a process whose resident set is seen above it is killed (looked at ten times a second).
         timeout: seconds; a process that takes longer is killed.
     """
+    arguments = {
+        "command": [str(part) for part in command],
+        "output": str(output),
+        "environment": dict(environment or {}),
+        "folder": None if folder is None else str(folder),
+        "memory_limit": memory_limit,
+        "timeout": timeout,
+    }
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", __file__],
+        input=json.dumps(arguments),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Run(**json.loads(answer.stdout))
+
+
+def _measure(
+    command: Sequence[str],
+    output: Path,
+    environment: Mapping[str, str],
+    folder: str | None,
+    memory_limit: int | None,
+    timeout: float | None,
+) -> Run:
     # What was copied or deleted before is not to be paid for now.
     os.sync()
     with output.open("wb") as file:
         started = time.perf_counter()
         process = subprocess.Popen(
-            [str(part) for part in command],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **environment},
             start_new_session=True,
         )
         guard = _Guard(process.pid, memory_limit, timeout)
@@ -121,3 +153,12 @@ def resident_bytes(pid: int) -> int:
     except (OSError, IndexError):
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _main() -> None:
+    arguments = json.load(sys.stdin)
+    json.dump(asdict(_measure(**{**arguments, "output": Path(arguments["output"])})), sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -320,7 +321,7 @@ class Runner:
             for name in self.contenders[shift:] + self.contenders[:shift]:
                 if name in self.lost:
                     continue
-                run = self._record(name, repeat, lambda name=name: COMMANDS[name](site))
+                run = self._record(name, repeat, partial(COMMANDS[name], site))
                 run["participants"] = participants
                 if run["failure"] is not None:
                     # At a larger size it would fail again, and take the machine's time for it.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
-from benchmarks import in_pandas, in_polars
+from benchmarks import in_pandas, in_polars, run
 from benchmarks.__main__ import size
 from benchmarks.checks import COMPARED, different_rows, disagreements
 from benchmarks.delivery import deliver, withdraw, write_delivery
 from benchmarks.floor import make_cohort
-from benchmarks.measure import measure
+from benchmarks.measure import Run, measure
 from benchmarks.profile_build import own_seconds
-from benchmarks.report import BEGIN, END, PAGE, write
+from benchmarks.report import BEGIN, END, PAGE, Size, newest_sizes, page, write
 from benchmarks.report import main as report
 from benchmarks.trivial import write_trivial_project
 from conftest import Warehouse
@@ -100,14 +101,78 @@ def test_a_process_is_measured_and_stopped_when_it_takes_too_much(tmp_path: Path
     failure, peak, _ = python("x = b'x' * 100_000_000")
     assert failure is None
     assert peak > 100_000_000
+    # This process is much larger, and must not be counted.
+    assert python("pass")[1] < 50_000_000
     assert python("print('first'); raise SystemExit('last')")[0] == "exit code 1: last"
     hungry = "import time; x = b'x' * 300_000_000; time.sleep(60)"
     assert "more than 0.1 GiB" in (python(hungry, memory_limit=2**27)[0] or "")
     assert "more than 0 s" in (python("import time; time.sleep(60)", timeout=0.2)[0] or "")
 
 
+def test_a_wrong_contender_is_not_quoted_and_one_that_failed_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def contend(name: str, failure: str | None = None, wrong: str | None = None) -> Callable[[run.Site], Run]:
+        def command(site: run.Site) -> Run:
+            tried.append(f"{name} {site.folder.name}")
+            if wrong is not None:
+                raise run.WrongError(wrong)
+            return Run(wall=1.0, cpu=1.0, peak_bytes=1, written_bytes=1, failure=failure)
+
+        return command
+
+    def build(site: run.Site) -> Run:
+        nodes = {"model.rapport.a": 1.5, "unit_test.rapport.a.b": 0.25, "unit_test.rapport.a.c": 0.5}
+        results = [{"unique_id": name, "execution_time": seconds} for name, seconds in nodes.items()]
+        (site.folder / "target").mkdir(parents=True, exist_ok=True)
+        (site.folder / "target" / "run_results.json").write_text(json.dumps({"results": results}))
+        (site.folder / "target" / "manifest.json").write_text(
+            json.dumps({"nodes": {"model.rapport.a": {"fqn": ["rapport", "rules", "a"]}}})
+        )
+        site.database.touch()
+        return contend("build")(site)
+
+    commands = {
+        "build": build,
+        "floor": contend("floor"),
+        "pandas": contend("pandas", failure="took more than 1.0 GiB"),
+        "polars": contend("polars", wrong="other figures"),
+    }
+    monkeypatch.setattr(run, "COMMANDS", commands)
+    monkeypatch.setattr(run, "_build", build)
+    monkeypatch.setattr(run, "_profile", lambda site: (Run(1.0, 1.0, 1, 1), {"duckdb": 0.75}))
+    monkeypatch.setattr(run, "prepare", lambda site, participants: {"participants": participants})
+    out = tmp_path / "results.json"
+    runner = run.Runner(tmp_path, run.Limits(2**30, 60), 2, list(commands), out)
+    runner.size(10)
+    runner.size(20)
+
+    assert runner.wrong
+    assert sorted(tried) == sorted(
+        [*3 * ["build 10"], *2 * ["floor 10"], "pandas 10", "polars 10", *3 * ["build 20"], *2 * ["floor 20"]]
+    )
+    results = json.loads(out.read_text())
+    assert [size["participants"] for size in results["sizes"]] == [10, 20]
+    assert results["sizes"][1]["nodes"]["build"] == [
+        {"node": "a", "folder": "rules", "count": 1, "seconds": 1.5},
+        {"node": "unit_tests", "folder": "unit_tests", "count": 2, "seconds": 0.75},
+    ]
+    results["start_up"] = canned("2026-01-01", {})["start_up"]
+    text = page(newest_sizes_of(results, tmp_path), "x.svg")
+    assert cells(text, "10 | pandas")[2] == "omitted: took more than 1.0 GiB"
+    assert cells(text, "20 | pandas")[2] == "omitted: at 10 participants: took more than 1.0 GiB"
+    assert cells(text, "10 | polars")[2] == "omitted: wrong: other figures"
+
+
+def newest_sizes_of(results: dict[str, object], folder: Path) -> list[Size]:
+    (folder / "all.json").write_text(json.dumps(results))
+    return newest_sizes([folder / "all.json"])
+
+
 def canned(started: str, walls: dict[str, list[float]], participants: int = 3000) -> dict[str, object]:
-    def run(contender: str, repeat: int, wall: float) -> dict[str, object]:
+    def taken(contender: str, repeat: int, wall: float) -> dict[str, object]:
         return {
             "contender": contender,
             "repeat": repeat,
@@ -118,8 +183,8 @@ def canned(started: str, walls: dict[str, list[float]], participants: int = 3000
             "failure": None,
         }
 
-    runs = [run(name, repeat, wall) for name, several in walls.items() for repeat, wall in enumerate(several)]
-    runs.append({**run("pandas", 0, 9.0), "failure": "took more than 1.0 GiB"})
+    runs = [taken(name, repeat, wall) for name, several in walls.items() for repeat, wall in enumerate(several)]
+    runs.append({**taken("pandas", 0, 9.0), "failure": "took more than 1.0 GiB"})
     nodes = [
         {"node": "participant_facts", "folder": "rules", "count": 1, "seconds": 1.25},
         {"node": "unit_tests", "folder": "unit_tests", "count": 24, "seconds": 0.5},
@@ -141,7 +206,7 @@ def canned(started: str, walls: dict[str, list[float]], participants: int = 3000
         "start_up": {
             "participants": 100,
             "trivial_nodes": 120,
-            "runs": [run("start-up", 0, 2.0), run("trivial", 0, 4.0), run("imports", 0, 1.0)],
+            "runs": [taken("start-up", 0, 2.0), taken("trivial", 0, 4.0), taken("imports", 0, 1.0)],
         },
         "sizes": [
             {
