@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build test faults benchmark lint docs golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build test faults benchmark lint docs export golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -17,6 +17,35 @@ build: $(VENV)/.runtime
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
 	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where not agrees\""
+
+## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (docs/scheduling.md)
+.PHONY: refresh freshness publish
+STEPS := freshness publish export report
+refresh: $(VENV)/.runtime
+	@number=0; for step in $(STEPS); do \
+		number=$$((number + 1)); begun=$$(date +%s); \
+		if $(MAKE) --no-print-directory $$step; then result=done; else result=FAILED; fi; \
+		echo "refresh $$number/$(words $(STEPS)) $$step: $$result after $$(($$(date +%s) - begun)) s"; \
+		if [ $$result = done ]; then continue; fi; \
+		case $$step in \
+			freshness) left='nothing was built; make contract-check judges the files';; \
+			publish) left='marts, export and report are as they were';; \
+			export) left='marts are new, export and report are not';; \
+			report) left='marts and export are new, the report is not';; \
+		esac; \
+		echo "refresh stopped at $$step (its own exit code is in the line of make above): $$left."; \
+		exit 1; \
+	done
+
+## make freshness  how old the export is: a warning, or from var freshness_error_hours on an error
+freshness: $(VENV)/.runtime
+	@$(BIN)/dbt --no-use-colors --log-level warn source freshness $(WITH_VARS)
+
+## make publish   `dbt build`, silent unless it fails; as with refresh, VARS='{...}' sets vars for this once
+publish: $(VENV)/.runtime
+	@$(BIN)/dbt --no-use-colors --quiet build $(WITH_VARS)
+
+WITH_VARS = $(if $(VARS),--vars '$(VARS)')
 
 ## make test      linters, type checker, and every test but the long ones
 test: lint
@@ -43,6 +72,10 @@ lint: $(VENV)/.development
 docs: $(VENV)/.runtime
 	$(BIN)/dbt --quiet docs generate --static
 	@echo "Open target/static_index.html"
+
+## make export    the published aggregates as Parquet and CSV in export/, small counts suppressed (docs/disclosure.md)
+export: $(VENV)/.runtime
+	$(BIN)/python -m rapport.export --out export
 
 ## make golden    R's results anew (needs R); the tests compare with the committed ones
 golden:

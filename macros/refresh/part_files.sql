@@ -36,6 +36,11 @@
     {%- endif %}
 {% endmacro %}
 
+{#- The name of a part file from its path. Said without a separator, DuckDB takes a backslash for one too. -#}
+{% macro file_name_of(path) -%}
+    parse_filename({{ path }}, false, 'system')
+{%- endmacro %}
+
 {#- A path inside a SQL string in which the characters of a glob pattern stand for themselves. -#}
 {% macro literal_path(path) -%}
     {{ return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') | replace("'", "''")) }}
@@ -103,7 +108,7 @@
 {% macro erased_rows(table) %}
     {%- set kept = is_not_erased(table) %}
     select
-        parse_filename(part_file) as file_name,
+        {{ file_name_of('part_file') }} as file_name,
         count(*) as erased_rows
     from {{ rows_to_read(table) }}
     where {{ 'false' if kept == 'true' else 'not ' ~ kept }}

@@ -1,4 +1,7 @@
 -- The build that is running: its id, what it reads, and the vars that define it.
+{%- if execute and (var('min_cell') is not integer or var('min_cell') < 2) %}
+    {%- do exceptions.raise_compiler_error('var min_cell is ' ~ var('min_cell') ~ '; it must be a whole number, 2 or more') %}
+{%- endif %}
 select
     '{{ invocation_id }}' as build_id,
     cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
@@ -11,4 +14,5 @@ select
     cast({{ var(name) }} as integer) as {{ name }},
     {% endfor -%}
     '{{ var("home_country") }}' as home_country,
-    '{{ var("on_bad_rows") }}' as on_bad_rows
+    '{{ var("on_bad_rows") }}' as on_bad_rows,
+    cast({{ var('min_cell') }} as integer) as min_cell

@@ -9,14 +9,14 @@ stated as (
     {%- if is_csv or not files %}
     select
         '{{ table }}' as table_name,
-        parse_filename(part_file) as file_name,
+        {{ file_name_of('part_file') }} as file_name,
         count(*) as delivered_rows
     from {{ rows_to_read(table) }}
     group by part_file
     {%- else %}
     select
         '{{ table }}' as table_name,
-        parse_filename(file_name) as file_name,
+        {{ file_name_of('file_name') }} as file_name,
         num_rows as delivered_rows
     from parquet_file_metadata([
         {%- for file in files %}'{{ literal_path(file) }}'{% if not loop.last %}, {% endif %}{% endfor -%}

@@ -20,6 +20,8 @@ select
     (select count(*) from {{ table }}) as published_rows,
     raw_folder,
     raw_format,
+    is_calibrated,
+    min_cell,
     started_at
 from {{ ref('build') }}
 {% if not loop.last %}union all{% endif %}

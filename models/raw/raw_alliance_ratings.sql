@@ -17,7 +17,7 @@ typed as (
         {{ read_integer('bond_item') }} as bond_item,
         {{ read_integer('goals_item') }} as goals_item,
         {{ read_timestamp('loaded_at') }} as loaded_at,
-        parse_filename(part_file) as file_name
+        {{ file_name_of('part_file') }} as file_name
     from source
 
 ),

@@ -18,7 +18,7 @@ typed as (
         {{ read_varchar('country_code') }} as country_code,
         {{ read_boolean('employer_sponsored') }} as employer_sponsored,
         {{ read_timestamp('loaded_at') }} as loaded_at,
-        parse_filename(part_file) as file_name
+        {{ file_name_of('part_file') }} as file_name
     from source
 
 ),

@@ -19,7 +19,7 @@ typed as (
         {{ read_varchar('status') }} as status,
         {{ read_integer('duration_minutes') }} as duration_minutes,
         {{ read_timestamp('loaded_at') }} as loaded_at,
-        parse_filename(part_file) as file_name
+        {{ file_name_of('part_file') }} as file_name
     from source
 
 ),

@@ -20,7 +20,7 @@ typed as (
         {{ read_integer('item_4') }} as item_4,
         {{ read_integer('item_5') }} as item_5,
         {{ read_timestamp('loaded_at') }} as loaded_at,
-        parse_filename(part_file) as file_name
+        {{ file_name_of('part_file') }} as file_name
     from source
 
 ),

@@ -16,12 +16,13 @@ import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.invocation import get_invocation_id
 
 DEFINITIONS = ("models/raw", "models/deliveries", "models/quarantine", "models/staging", "models/rules", "macros")
 SUITES = "expectations/raw"
@@ -31,6 +32,12 @@ OWNER_ONLY = 0o077
 
 class Plugin(BasePlugin):
     """Named in profiles.yml."""
+
+    _waited: duckdb.DuckDBPyConnection | None = None
+    """Holds the file until dbt has opened it, so that nobody comes in between."""
+
+    _refused: ClassVar[dict[str, str]] = {}
+    """Why the file could not be opened, by dbt's id of the command."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
         """Before the file is opened: make its folder, close permissions, wait for the lock."""
@@ -45,10 +52,20 @@ class Plugin(BasePlugin):
                     file.chmod(stat.S_IMODE(file.stat().st_mode) & ~OWNER_ONLY)
         except OSError as error:
             raise DbtRuntimeError(f"{path}: the database cannot be opened: {error.strerror or error}") from error
-        wait_for_lock(path, float(os.environ.get("RAPPORT_LOCK_WAIT", "60")))
+        # dbt opens the file once for every schema: a command that has waited in vain does not wait again.
+        command = get_invocation_id()
+        if command in self._refused:
+            raise DbtRuntimeError(self._refused[command])
+        try:
+            self._waited = wait_for_lock(path, float(os.environ.get("RAPPORT_LOCK_WAIT", "60")), config)
+        except DbtRuntimeError as error:
+            self._refused[command] = error.msg
+            raise
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Once per process: look at what the variables say."""
+        if self._waited is not None:
+            self._waited.close()  # dbt holds the file now, through the same instance of DuckDB
         raw = Path(os.environ.get("RAPPORT_RAW", "demo"))
         self._variables = {
             "rapport_definitions": fingerprint(
@@ -75,8 +92,8 @@ class Plugin(BasePlugin):
             cursor.execute(f"set variable {name} = '{literal}'")
 
 
-def wait_for_lock(path: Path, seconds: float) -> None:
-    """Return when nobody holds the database file.
+def wait_for_lock(path: Path, seconds: float, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    """A connection, when nobody else holds the database file. ``config``: DuckDB's, as dbt will open the file with.
 
     Raises ``DbtRuntimeError``, which dbt prints in a line, if another process still holds it after ``seconds``, or if
     the file cannot be opened for another reason.
@@ -84,8 +101,7 @@ def wait_for_lock(path: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            duckdb.connect(str(path)).close()
-            return
+            return duckdb.connect(str(path), config=config)
         except duckdb.Error as error:
             message = str(error).split("\n", maxsplit=1)[0]
             holder = re.search(r"Conflicting lock is held in (.*?)\. See also", message)

@@ -405,7 +405,8 @@ def build_at_once(site: Site, chance: random.Random, tally: Tally, second: Seque
     """
     deliver(site, chance)
     old = site.state()
-    first = site.start("run")
+    # The first one lasts until the second has come and gone.
+    first = site.start("run", hook=partial(after, "list_part_files", partial(time.sleep, 8)))
     first.wait_for("START")
     waiting = site.start("run", *second, lock_wait=300)
     refused = site.run(lock_wait=0.5)

@@ -83,7 +83,9 @@ class Part:
     def rewrite(self, select: str, path: Path | None = None) -> None:
         """`select` reads the rows of the file as `rows`; ``path``: another file to be written."""
         with duckdb.connect() as connection:
+            everywhere = sorted(self.path.parent.glob(f"*.{self.raw_format}"))
             connection.execute(f"create table rows as select * from {reader([self.path], self.raw_format)}")
+            connection.execute(f"create view delivered as select * from {reader(everywhere, self.raw_format)}")
             connection.execute(f"copy ({select}) to '{literal(path or self.path)}' ({copy_options(self.raw_format)})")
 
     def column(self, *types: str) -> str:
@@ -91,9 +93,12 @@ class Part:
         return self.chance.choice([name for name, type_ in COLUMNS[self.table].items() if type_ in types])
 
     def some(self) -> str:
-        """A condition that holds for a few rows, at least one."""
+        """A condition that holds for a few rows, at least one if any of the file stands: no later one supersedes them."""
         salt = self.chance.randrange(10**6)
-        return f"({self.key} = (select min({self.key}) from rows) or hash({self.key} || '{salt}') % 200 = 0)"
+        latest = f"select {self.key}, max(loaded_at) from delivered group by {self.key}"
+        stands = f"({self.key}, loaded_at) in ({latest})"
+        first = f"(select min({self.key}) from rows where {stands})"
+        return f"({stands} and ({self.key} = {first} or hash({self.key} || '{salt}') % 200 = 0))"
 
     def replace(self, column: str, value: str, where: str | None = None) -> None:
         """Another value in some rows."""
@@ -266,7 +271,8 @@ def file_twice(part: Part) -> None:
 
 
 def rows_again_later(part: Part) -> None:
-    stamp = "loaded_at::timestamp + interval 1 day as loaded_at"
+    # Deliveries of one key lie whole days apart: this one is at no other's moment.
+    stamp = "loaded_at::timestamp + interval 90001 second as loaded_at"
     part.rewrite(f"select * replace ({stamp}) from rows", part.path.with_stem("part-again"))
 
 
@@ -505,7 +511,7 @@ def fuzz_once(site: Site, good: Path, base: State, seed: str, mutations: list[Mu
     for mutation in mutations:
         try:
             done.append(mutate(site.raw, site.raw_format, chance, mutation))
-        except (duckdb.Error, IndexError, FileNotFoundError):
+        except (duckdb.Error, RuntimeError, IndexError, FileNotFoundError):
             # The first mutation has left nothing that the second could be done to.
             expect.add(ANY)
     outcome = site.run("--select", "+gate_raw")
@@ -517,7 +523,8 @@ def fuzz_once(site: Site, good: Path, base: State, seed: str, mutations: list[Mu
     found = site.state()
     if outcome.code != 0:
         problems += [p for p in judge_failure(outcome, list(KEYS)) if p not in problems]
-        if "is closed" not in outcome.output:
+        # Damage inside a Parquet file is found when its rows are read, and named by the reader.
+        if "is closed" not in outcome.output and "Failed to read file" not in outcome.output:
             problems.append(f"no gate stopped it: {outcome.output[-700:]!r}")
         problems += judge_state(found, old)
     if passed and expect == {STOP}:

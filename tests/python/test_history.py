@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -106,6 +107,25 @@ def test_a_second_build_says_who_holds_the_lock(built: Warehouse, monkeypatch: p
     assert built.marts() == before
     outcome = built.run()
     assert outcome.success, outcome.output
+
+
+def test_nobody_comes_in_between_the_wait_and_the_build(tmp_path: Path) -> None:
+    """From the moment that the file is free it is held until dbt has opened it."""
+    from dbt.adapters.duckdb.credentials import DuckDBCredentials
+
+    from rapport.duckdb_plugin import Plugin
+
+    path = tmp_path / "new" / "rapport.duckdb"
+    credentials = DuckDBCredentials(database="rapport", schema="main", path=str(path))
+    plugin = Plugin("rapport.duckdb_plugin", {}, credentials)
+    config = {"custom_user_agent": "dbt"}
+    plugin.update_connection_config(credentials, config)
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1])"
+    intruder = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert f"(PID {os.getpid()})" in intruder.stderr
+    with duckdb.connect(str(path), config=config) as connection:
+        plugin.configure_connection(connection)
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
 
 
 def test_files_are_for_the_owner_only(built: Warehouse) -> None:

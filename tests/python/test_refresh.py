@@ -175,6 +175,15 @@ def test_incremental_builds_equal_builds_from_scratch(
             assert found[table] == expected[table], (number, table)
 
 
+def test_a_part_file_may_have_any_name(built: Warehouse) -> None:
+    """Its rows come and go with it, though its name reads like a path."""
+    path = next((built.raw / "alliance_ratings").iterdir())
+    odd = path.rename(path.with_name("part\\n 'of' 患者.parquet"))
+    assert (outcome := built.run("--select", "+gate_raw")).success, outcome.output
+    odd.rename(path)
+    assert (outcome := built.run("--select", "+gate_raw")).success, outcome.output
+
+
 def spoil_some_rows(deliveries: Deliveries) -> None:
     """Rows that break a rule; those spoilt by an earlier delivery come back corrected."""
     number = deliveries.number

@@ -189,12 +189,7 @@ def _judge_on(
         return {result.expectation_config.meta["rule"]: result for result in outcome}
 
     results = results_of(expectations, {"result_format": "BOOLEAN_ONLY"})
-    unclear = [
-        expectation
-        for expectation in expectations
-        if not getattr(results.get(expectation.meta["rule"]), "success", False)
-        or getattr(expectation, "mostly", 1) != 1
-    ]
+    unclear = [item for item in expectations if _is_unclear(item, results.get(item.meta["rule"]))]
     if unclear:
         detailed: dict[str, Any] = {
             "result_format": "SUMMARY",
@@ -209,6 +204,15 @@ def _judge_on(
         _verdict(connection, suite, expectation, results.get(expectation.meta["rule"]), rows)
         for expectation in expectations
     ]
+
+
+def _is_unclear(expectation: Any, result: Any) -> bool:
+    """Whether how many rows a rule objects to, and which, is still to be asked of Great Expectations."""
+    if result is None or _exception_message(result.exception_info):
+        return False
+    if expectation.expectation_type == UNEXPECTED_ROWS:
+        return False  # its query is at hand
+    return not result.success or bool(getattr(expectation, "mostly", 1) != 1)
 
 
 def _verdict(
@@ -235,8 +239,7 @@ def _verdict(
     if passed and not found:
         unexpected, keys = 0, None
     elif expectation.expectation_type == UNEXPECTED_ROWS:
-        unexpected = int(found["observed_value"])
-        keys = None if passed else _keys_of_unexpected_rows(connection, suite, expectation.unexpected_rows_query)
+        unexpected, keys = _unexpected_rows(connection, suite, expectation.unexpected_rows_query)
     elif "unexpected_count" in found:
         unexpected = int(found["unexpected_count"] or 0)  # None for an empty table
         keys = join_keys(row.get(suite.key) for row in found.get("partial_unexpected_index_list") or [])
@@ -254,11 +257,13 @@ def _verdict(
     )
 
 
-def _keys_of_unexpected_rows(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> str | None:
-    """The first column of the rows that a query found; such a query selects the key first."""
+def _unexpected_rows(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> tuple[int, str | None]:
+    """How many rows a query finds, and the first column of some; such a query selects the key first."""
     batch = f'"{suite.schema}"."{suite.table}"'
-    found = connection.execute(f"select * from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}").fetchall()
-    return join_keys(row[0] for row in found)
+    found = connection.execute(
+        f"select count(*) over (), * from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}"
+    ).fetchall()
+    return (int(found[0][0]) if found else 0), join_keys(row[1] for row in found)
 
 
 def _row_count(connection: duckdb.DuckDBPyConnection, suite: Suite) -> int | None:

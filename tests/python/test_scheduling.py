@@ -1,0 +1,270 @@
+"""`make refresh`, exit codes, and the examples for schedulers with what docs/scheduling.md says of them."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, Warehouse
+
+DOC = (ROOT / "docs/scheduling.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+EXAMPLES = ROOT / "examples/scheduling"
+STEPS = re.findall(r"^STEPS := (.+)$", MAKEFILE, re.MULTILINE)[0].split()
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+# Steps, and what each runs, as the document's table says.
+DOCUMENTED = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", DOC, re.MULTILINE))
+
+STUB = """#!/bin/sh
+echo "$(basename "$0") $*" >> "$CALLS"
+case "$(basename "$0") $*" in "${BROKEN:-none}"*) exit 7;; esac
+"""
+
+
+class Refresh:
+    """`make refresh` from elsewhere in the environment that cron gives, with programs that only note their calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self.venv, self.calls = folder / "venv", folder / "calls"
+        (self.venv / "bin").mkdir(parents=True)
+        for name in ("python", "dbt"):
+            (self.venv / "bin" / name).write_text(STUB, encoding="utf-8")
+            (self.venv / "bin" / name).chmod(0o755)
+        (self.venv / ".runtime").touch()
+
+    def run(self, *arguments: str, broken: str = "") -> tuple[int, list[str], list[str]]:
+        """Exit code, programs called, lines printed; the call that begins with `broken` ends with exit code 7."""
+        self.calls.write_text("", encoding="utf-8")
+        done = subprocess.run(
+            ["make", "--no-print-directory", "-C", ROOT, f"VENV={self.venv}", "refresh", *arguments],
+            env={"PATH": "/usr/bin:/bin", "CALLS": str(self.calls), "BROKEN": broken},
+            cwd="/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, self.calls.read_text(encoding="utf-8").splitlines(), done.stdout.splitlines()
+
+
+def assert_called(calls: list[str], steps: list[str]) -> None:
+    """Each step's documented command in turn; options may follow."""
+    assert len(calls) == len(steps), calls
+    for call, step in zip(calls, steps, strict=True):
+        assert f"{call} ".startswith(f"{DOCUMENTED[step]} ")
+
+
+@pytest.fixture
+def stubbed(tmp_path: Path) -> Refresh:
+    return Refresh(tmp_path)
+
+
+def test_refresh_runs_the_documented_steps_in_order(stubbed: Refresh) -> None:
+    code, calls, lines = stubbed.run()
+    assert code == 0, lines
+    assert list(DOCUMENTED) == STEPS
+    assert_called(calls, STEPS)
+    summary = [line.rsplit(" after ", 1)[0] for line in lines if line.startswith("refresh ")]
+    assert summary == [f"refresh {number}/4 {step}: done" for number, step in enumerate(STEPS, 1)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_refresh_stops_at_the_first_failure(stubbed: Refresh, step: str) -> None:
+    number = STEPS.index(step) + 1
+    code, calls, lines = stubbed.run(broken=DOCUMENTED[step])
+    assert code == 2, "GNU make's own"
+    assert_called(calls, STEPS[:number])
+    assert any(re.fullmatch(rf"make.*: \*\*\* \[Makefile:\d+: {step}\] Error 7", line) for line in lines), lines
+    failed, stopped = [line for line in lines if line.startswith("refresh ")][number - 1 :]
+    assert failed.startswith(f"refresh {number}/4 {step}: FAILED after ")
+    assert stopped.startswith(f"refresh stopped at {step} ")
+
+
+def test_vars_reach_both_steps_of_dbt(stubbed: Refresh) -> None:
+    code, calls, lines = stubbed.run("VARS={accept_volume_change: true, freshness_error_hours: 72}")
+    assert code == 0, lines
+    with_vars = [
+        call for call in calls if call.endswith(" --vars {accept_volume_change: true, freshness_error_hours: 72}")
+    ]
+    assert [call.split()[0] for call in with_vars] == ["dbt", "dbt"]
+
+
+# --- exit codes
+
+
+def exit_code(warehouse: Warehouse, *arguments: str) -> tuple[int, str]:
+    """What the process of a dbt command would end with, and all that it prints."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import cli
+
+    warehouse.capfd.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAPPORT_RAW", str(warehouse.raw))
+        patch.setenv("RAPPORT_DB", str(warehouse.db))
+        patch.setenv("RAPPORT_RAW_FORMAT", warehouse.raw_format)
+        patch.setenv("RAPPORT_LOCK_WAIT", "1")
+        try:
+            with pytest.raises(SystemExit) as ended:
+                cli(
+                    [
+                        *("--no-use-colors", "--no-write-json", *arguments),
+                        *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+                        *(
+                            "--target-path",
+                            str(warehouse.target),
+                            "--log-path",
+                            str(warehouse.target / "logs-of-exit-codes"),
+                        ),
+                    ]
+                )
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+    captured = warehouse.capfd.readouterr()
+    return int(ended.value.code or 0), captured.out + captured.err
+
+
+def documented_code(situation: str) -> int:
+    """The exit code of `dbt` that the document's table gives for a situation."""
+    return int(re.findall(rf"^\| (\d) \| [^|]*{re.escape(situation)}", DOC, re.MULTILINE)[0])
+
+
+def test_exit_codes_of_dbt(warehouse: Warehouse) -> None:
+    code, printed = exit_code(warehouse, "source", "freshness")
+    assert code == documented_code("a stale export below the bound") == 0
+    assert printed.count("WARN freshness of raw.") == 4
+
+    code, printed = exit_code(warehouse, "build", "--no-such-option")
+    assert code == documented_code("wrong option") == 2
+    assert "No such option" in printed
+
+    lock = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", lock, str(warehouse.db)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    code, printed = exit_code(warehouse, "build")
+    holder.communicate("")
+    assert code == documented_code("database in use") == 2
+    assert "Waited 1 s (RAPPORT_LOCK_WAIT); nothing was changed" in printed
+    log = (warehouse.target / "logs-of-exit-codes/dbt.log").read_text(encoding="utf-8")
+    tries = re.findall(
+        r"^(\d\d):(\d\d):([\d.]+) .*Got an error when attempting to connect to DuckDB", log, re.MULTILINE
+    )
+    assert len(tries) > 1, "dbt opens the file once for every schema"
+    first, *_, last = [int(hour) * 3600 + int(minute) * 60 + float(second) for hour, minute, second in tries]
+    assert (last - first) % 86400 < (len(tries) - 1) / 2, "and only the first one waits, for a second"
+
+    (warehouse.raw / "sessions").rename(warehouse.raw / "moved-away")
+    code, printed = exit_code(warehouse, "build")
+    assert code == documented_code("a closed gate") == 1
+    assert "sessions: folder exists" in printed
+
+
+def test_an_export_beyond_the_bound_is_an_error(warehouse: Warehouse, tmp_path: Path) -> None:
+    warehouse.target = tmp_path / "target"  # other vars: a parse of its own, the shared one stays
+    code, printed = exit_code(warehouse, "source", "freshness", "--vars", "{freshness_error_hours: 72}")
+    assert code == documented_code("beyond `freshness_error_hours`") == 1
+    assert printed.count("ERROR STALE freshness of raw.") == 4
+
+
+# --- the examples
+
+
+def test_every_excerpt_is_what_the_file_says() -> None:
+    shown = set()
+    for path, excerpt in re.findall(r"^```\w+ (examples/\S+)\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        lines = [line.strip() for line in text.splitlines()]
+        for block in excerpt.split("…\n"):
+            wanted = [line.strip() for line in block.strip("\n").splitlines()]
+            found = any(lines[start : start + len(wanted)] == wanted for start in range(len(lines)))
+            assert found, f"{path} does not hold\n{block}"
+        shown.add(Path(path).parent.name)
+    assert shown == {path.name for path in EXAMPLES.iterdir()}
+
+
+def workflow(name: str) -> dict[Any, Any]:
+    return yaml.safe_load((EXAMPLES / "github-actions" / name).read_text(encoding="utf-8"))
+
+
+def commands() -> dict[str, str]:
+    """The commands of every example, by where they stand."""
+    found = {"crontab": (EXAMPLES / "cron/crontab").read_text(encoding="utf-8").splitlines()[-1]}
+    for unit in (EXAMPLES / "systemd").glob("*.service"):
+        found[unit.name] = unit_file(unit)["Service"]["ExecStart"]
+    for path in (EXAMPLES / "github-actions").glob("*.yml"):
+        for job in workflow(path.name)["jobs"].values():
+            for step in job["steps"]:
+                assert ("run" in step) != ("uses" in step)
+                found[f"{path.name}: {step.get('name')}"] = step.get("run", "")
+    return found
+
+
+def unit_file(path: Path) -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser(strict=False, interpolation=None)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    parsed.read_string(path.read_text(encoding="utf-8"))
+    return parsed
+
+
+def test_examples_call_what_exists() -> None:
+    called = set()
+    for place, command in commands().items():
+        assert subprocess.run(["/bin/sh", "-nc", command], check=False).returncode == 0, place
+        for target in re.findall(r"\bmake (?:-\S+ (?:/\S+ )?)*([a-z-]+)", command):
+            assert target in TARGETS, place
+            called.add(target)
+    assert {"refresh", "lint", "test"} <= called
+
+
+def test_cron_line() -> None:
+    line = commands()["crontab"]
+    assert re.match(r"(\S+ ){5}/usr/bin/make ", line)
+    assert "%" not in line, "cron ends the command there"
+
+
+def test_systemd_units_name_each_other() -> None:
+    units = {path.name: unit_file(path) for path in (EXAMPLES / "systemd").iterdir()}
+    assert set(units) == {"rapport-refresh.service", "rapport-refresh.timer", "rapport-refresh-failed.service"}
+    assert units["rapport-refresh.service"]["Unit"]["OnFailure"] == "rapport-refresh-failed.service"
+    assert "--unit rapport-refresh.service" in units["rapport-refresh-failed.service"]["Service"]["ExecStart"]
+
+
+def test_ci_compares_with_what_the_build_uploads() -> None:
+    uploads = [
+        step["with"] for step in workflow("build.yml")["jobs"]["refresh"]["steps"] if "upload" in step.get("uses", "")
+    ]
+    assert {"name": "dbt-state", "path": "target/manifest.json"} in uploads
+    assert "--name dbt-state --dir state" in commands()["ci.yml: The manifest of main's last good build"]
+    database = Path(workflow("ci.yml")["env"]["RAPPORT_DB"])
+    assert database.name == "rapport.duckdb", "the name of dbt's database, and part of its state"
+
+
+def test_python_examples_run_the_steps_of_refresh() -> None:
+    trees = {
+        path.parent.name: ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        for path in EXAMPLES.glob("*/*.py")
+    }
+    assert set(trees) == {"airflow", "dagster"}
+    steps = next(
+        ast.literal_eval(node.value)
+        for node in trees["airflow"].body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "STEPS"
+    )
+    assert list(steps) == STEPS
+    made = {
+        node.args[0].value
+        for node in ast.walk(trees["dagster"])
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "make"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert made == set(STEPS[2:])
