@@ -29,14 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", type=size, nargs="+", default=[3_000, 100_000, 1_000_000], metavar="N")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--contenders", choices=CONTENDERS, nargs="+", default=list(CONTENDERS))
-    parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / "work", help="exports stay here")
+    parser.add_argument("--work", type=Path, default=ROOT / "target" / "benchmarks", help="exports stay here")
     parser.add_argument("--out", type=Path, help="results file (default: benchmarks/results/<date>.json)")
     parser.add_argument(
         "--memory-limit",
         type=float,
-        default=0.8 * machine()["memory_bytes"] / 2**30,
+        default=0.9 * machine()["memory_bytes"] / 2**30,
         metavar="GiB",
-        help="of a run; default: 80%% of the machine's",
+        help="of a run; default: 90%% of the machine's",
     )
     parser.add_argument("--timeout", type=float, default=3600, metavar="SECONDS", help="of a run")
     options = parser.parse_args(arguments)

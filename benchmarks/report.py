@@ -330,9 +330,13 @@ def write(files: Sequence[Path], document: Path) -> None:
     Raises:
         ValueError: nothing was measured, or the page has not the two markers.
     """
-    sizes = [size for size in newest_sizes(files) if size.figures("build", "wall")]
+    known = newest_sizes(files)
+    sizes = [size for size in known if size.figures("build", "wall")]
     if not sizes:
         raise ValueError("no build was measured")
+    omitted = [
+        f"{size.name} participants: omitted, {size.record['omitted']}." for size in known if "omitted" in size.record
+    ]
     text = document.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -340,7 +344,8 @@ def write(files: Sequence[Path], document: Path) -> None:
         raise ValueError(f"{document} lacks the markers of the measurements")
     picture = document.with_suffix(".svg")
     draw(sizes, picture)
-    document.write_text(f"{before}{BEGIN}\n\n{page(sizes, picture.name)}\n\n{END}{after}", encoding="utf-8")
+    measured = "\n\n".join((page(sizes, picture.name), *omitted))
+    document.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

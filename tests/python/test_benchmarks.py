@@ -232,18 +232,27 @@ def test_the_report_writes_ratios_between_its_markers(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text(f"Before.\n\n{BEGIN}\n\nNot measured yet.\n\n{END}\n\nAfter.\n", encoding="utf-8")
     small = {"floor": [2.0, 1.0], "build": [6.0, 5.0], "incremental": [3.0, 3.0]}
-    old, new, large = (tmp_path / f"{name}.json" for name in ("old", "new", "large"))
+    old, new, large, failed = (tmp_path / f"{name}.json" for name in ("old", "new", "large", "failed"))
+    failed.write_text(
+        json.dumps(
+            {
+                "started": "2026-01-03",
+                "sizes": [{"participants": 20_000_000, "runs": [], "omitted": "the build failed: exit code 2"}],
+            }
+        )
+    )
     old.write_text(json.dumps(canned("2026-01-01T00:00:00", {"floor": [1.0], "build": [77.0]})))
     new.write_text(json.dumps(canned("2026-01-02T00:00:00", small)))
     large.write_text(json.dumps(canned("2026-01-01T00:00:00", {"floor": [10.0], "build": [15.0]}, 10_000_000)))
     for _ in range(2):
-        assert report([str(new), str(old), str(large), "--page", str(document)]) == 0
+        assert report([*map(str, (new, old, large, failed)), "--page", str(document)]) == 0
     text = document.read_text(encoding="utf-8")
     assert text.startswith("Before.\n")
     assert text.endswith("After.\n")
     assert text.count(BEGIN) == text.count(END) == 1
     assert "Not measured" not in text
     assert "77.00" not in text
+    assert "20 million participants: omitted, the build failed: exit code 2." in text
     assert "Abacus, 2 cores, 4 GiB" in text
     assert "2026-01-02 (3 thousand participants)" in text
     assert cells(text, "3 thousand | `dbt build --full-refresh`")[2:] == [
