@@ -257,8 +257,12 @@ def _replace(out: Path, new: Path) -> None:
 @contextlib.contextmanager
 def _quiet_solver() -> Iterator[None]:
     """Keep off standard output what HiGHS writes there, past Python, whatever it is told."""
-    sys.stdout.flush()
-    kept = os.dup(1)
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except (OSError, AttributeError):  # closed
+        yield
+        return
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)
     try:
