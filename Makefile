@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build report test faults lint docs export golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build report test faults benchmark lint docs export golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -60,6 +60,11 @@ test: lint
 faults: $(VENV)/.development
 	$(BIN)/pytest -m long tests/python/test_refresh.py tests/python/test_faults.py
 	$(BIN)/python tests/python/run_faults.py --seed 20201 --out docs/reliability-figures.md
+
+## make benchmark what a build costs beside one query, pandas and polars, into docs/performance.md (BENCHMARK="--sizes 3k 10M")
+benchmark: $(VENV)/.development
+	$(BIN)/python -m benchmarks $(BENCHMARK)
+	$(BIN)/python -m benchmarks.report
 
 ## make lint      ruff, mypy and sqlfluff
 lint: $(VENV)/.development

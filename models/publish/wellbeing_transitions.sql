@@ -10,7 +10,7 @@ bands as (
         {{ band % 'followup_score' }} as followup_band,
         count(*) as participants
     from {{ ref('candidate_analysis_cohort') }}
-    group by 1, 2
+    group by baseline_band, followup_band
 
 ),
 

@@ -35,6 +35,9 @@ KEYS = {
 MARK = "3917391"
 """Digits in every health answer that a mutation makes up: they must not be in any message."""
 
+LOST = 255
+"""What multiprocessing says of a process when its server lost sight of it; dbt never exits with it."""
+
 Hook = Callable[[], object]
 """What a build's process does before it starts dbt."""
 
@@ -73,8 +76,12 @@ class Build:
         """How it ended."""
         self.process.join()
         seconds = time.monotonic() - self.started
-        assert self.process.exitcode is not None
-        return Outcome(self.process.exitcode, self.log.read_text(errors="replace"), seconds)
+        code = self.process.exitcode
+        assert code is not None
+        said = exit_code_file(self.log)
+        if code == LOST and said.exists():
+            code = int(said.read_text())
+        return Outcome(code, self.log.read_text(errors="replace"), seconds)
 
     def wait_for(self, text: str, timeout: float = 120) -> bool:
         """Return when it has printed a text (true) or ended (false)."""
@@ -118,6 +125,7 @@ class Site:
             *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
         ]
         log.unlink(missing_ok=True)
+        exit_code_file(log).unlink(missing_ok=True)
         process = SERVER.Process(target=run_dbt, args=(command, environment, log, hook))
         started = time.monotonic()
         process.start()
@@ -152,7 +160,16 @@ def run_dbt(command: list[str], environment: dict[str, str], log: Path, hook: Ho
     from dbt.cli.main import cli
 
     sys.argv = ["dbt", *command]
-    cli(command)
+    try:
+        cli(command)
+    except SystemExit as end:
+        exit_code_file(log).write_text(str(end.code if isinstance(end.code, int) else int(end.code is not None)))
+        raise
+
+
+def exit_code_file(log: Path) -> Path:
+    """Where a build's process leaves its exit code."""
+    return log.with_suffix(".code")
 
 
 def read_state(connection: duckdb.DuckDBPyConnection) -> State:

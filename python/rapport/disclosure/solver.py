@@ -11,8 +11,12 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def quiet_solver() -> Iterator[None]:
     """Keep off standard output what HiGHS writes there, past Python, whatever it is told."""
-    sys.stdout.flush()
-    kept = os.dup(1)
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except (OSError, AttributeError):  # closed
+        yield
+        return
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)
     try:

@@ -86,7 +86,7 @@ def judge(
     sizes = {one: (counts[one],) * 2 if one in counts else system.bounds(one, counts) for one in cells}
     small = {one for one, (low, high) in sizes.items() if low == high and 0 < low < min_cell}
     # A count that the tables leave open, too, must not be narrowed down to few.
-    at_risk = [one for one, (low, high) in sizes.items() if low < min_cell and high > 0 and not low == high == 0]
+    at_risk = [one for one, (low, high) in sizes.items() if low < min_cell and high > 0]
     withheld = {one for one in counts if one in small}
     if secondary:
         figures = [figure for reading in readings for figure in reading.figures]
@@ -95,7 +95,7 @@ def judge(
     too_small = small | {one for one, (low, high) in sizes.items() if low != high and low < min_cell}
     hidden = {
         reading.table: frozenset(
-            (figure.row, figure.column) for figure in reading.figures if _goes(figure, withheld, small, too_small)
+            (figure.row, figure.column) for figure in reading.figures if _goes(figure, withheld, too_small)
         )
         for reading in readings
     }
@@ -179,7 +179,7 @@ def _is_protected(bounds: tuple[int, int], min_cell: int) -> bool:
     return low >= min_cell or high == 0 or (high >= min_cell and high - low >= min_cell - 1)
 
 
-def _goes(figure: Figure, withheld: set[Count], small: set[Count], too_small: set[Count]) -> bool:
+def _goes(figure: Figure, withheld: set[Count], too_small: set[Count]) -> bool:
     return (
         figure.hidden
         or not withheld.isdisjoint(figure.reveals)

@@ -1,0 +1,25 @@
+"""Run the floor: ``python -m benchmarks.floor --raw FOLDER --out FILE.duckdb``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import duckdb
+
+SCRIPT = Path(__file__).with_name("floor.sql")
+
+
+def make_cohort(raw: Path, out: Path) -> None:
+    """Write the cohort of an export of Parquet files to table ``analysis_cohort`` of a DuckDB file."""
+    with duckdb.connect(str(out)) as connection:
+        connection.execute("set variable raw = $1", [str(raw)])
+        connection.execute(SCRIPT.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--raw", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    make_cohort(options.raw, options.out)
