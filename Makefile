@@ -126,7 +126,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 
 ## make clean     everything that can be made again, the warehouse included
 clean:
-	rm -rf $(VENV) $(CLI_VENV) target logs warehouse/*.duckdb warehouse/*.duckdb.wal
+	rm -rf $(VENV) $(CLI_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

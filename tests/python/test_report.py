@@ -40,6 +40,7 @@ WIDTHS = {"phone": 390, "laptop": 1280, "print": 718}
 
 _built: dict[str, tuple[Tables, Path]] = {}
 _pages: dict[str, str] = {}
+_protected: dict[str, Published] = {}
 
 
 @pytest.fixture
@@ -632,11 +633,87 @@ def test_nothing_about_single_people_is_read(of_400: Tables) -> None:
     assert not columns & {"participant_id", "sample_keys", "detail"}
 
 
-def test_small_counts_are_hidden(of_400: Tables) -> None:
-    page = build_page(published(of_400, 10))
+@pytest.fixture
+def protected(of_400: Tables) -> Published:
+    """The 400 participants as anybody may see them."""
+    if "400" not in _protected:
+        _protected["400"] = published(of_400)
+    return _protected["400"]
+
+
+def test_small_counts_are_hidden(protected: Published) -> None:
+    page = build_page(protected)
+    assert protected.min_cell == 10
     for text, source, form, _ in Marked(page).found:
         if form == "fixed:0" and re.match(r"marts\.(eligibility_flow|exclusion|alliance_d|wellbeing_t)", source):
             assert not 0 < int(text.replace(",", "")) < 10, source
+
+
+def test_subtraction_gives_no_small_count_back(of_400: Tables, protected: Published) -> None:
+    """In every set of counts whose sum is shown, one hidden count alone would be the rest of it."""
+    sums = {
+        f"alliance, {group}": (
+            protected.cell("participants", "n", group),
+            list(protected.records("marts.alliance_distribution", utilization_type=group)),
+        )
+        for group in ("teletherapy", "telecoaching", "both")
+    }
+    sums |= {
+        f"reasons, {step.text('criterion')}": (
+            step.number("excluded"),
+            list(protected.records("marts.exclusion_reasons", criterion=step.text("criterion"))),
+        )
+        for step in protected.records("marts.eligibility_flow")
+    }
+    sums["baseline up to the cut-off"] = (
+        protected.cell("screened_positive", "n"),
+        list(protected.records("marts.wellbeing_transitions", baseline_from=0)),
+    )
+    hidden_somewhere = 0
+    for name, (total, parts) in sums.items():
+        hidden = [part for part in parts if part.number("participants").is_hidden]
+        hidden_somewhere += len(hidden)
+        if total.value is not None:
+            assert len(hidden) != 1, name
+        for part in parts:
+            if "percent" in part.row:
+                assert part.number("percent").is_hidden >= part.number("participants").is_hidden
+    assert hidden_somewhere
+
+
+def test_a_figure_goes_wherever_it_stands(protected: Published) -> None:
+    gone = {
+        (record.row["variable"], record.row["utilization_type"], record.row["statistic"], record.row["level"])
+        for record in protected.records("marts.table_1")
+        if record.hidden
+    }
+    compared = 0
+    for record in protected.records("marts.reproduction", target_table="table_1"):
+        row = record.row
+        if (row["analysis"], row["utilization_type"], row["column_name"], row["term"]) in gone:
+            assert record.number("our_value").is_hidden
+            compared += 1
+    assert compared
+    for record in protected.records("ops.findings_history"):
+        current = protected.finding(record.text("analysis"), record.text("term"))
+        assert record.number("estimate").is_hidden >= current.number("estimate").is_hidden
+
+
+def test_lines_go_with_a_coefficient_of_their_model(of_400: Tables) -> None:
+    from rapport.report.protection import _hide_slopes
+
+    position = next(
+        i for i, row in enumerate(of_400["marts.inference_results"]) if row["analysis"] == "moderation_by_sessions"
+    )
+    hidden = {("marts.inference_results", position): frozenset({"estimate"})}
+    _hide_slopes(of_400, hidden)
+    for row in of_400["marts.alliance_slopes"]:
+        assert (row["slope"] is None) == (row["analysis"] == "moderation_by_sessions")
+
+
+def test_min_cell_may_only_be_stricter(of_400: Tables) -> None:
+    with pytest.raises(ReportError, match="looser than the build's 10"):
+        published(of_400, 5)
 
 
 def test_the_exposure_names_what_the_page_reads() -> None:

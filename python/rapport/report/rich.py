@@ -137,9 +137,11 @@ def p_phrase(number: Number) -> Rich:
 
 
 def interval(low: Rich, high: Rich) -> Rich:
-    """Return ``low to high``, or a dash where there is none."""
+    """Return ``low to high``, or one mark where there is none."""
     if NOTHING in (low.text, high.text):
         return plain(NOTHING)
+    if HIDDEN in (low.text, high.text):
+        return low if low.text == HIDDEN else high
     return rich("{low} to {high}", low=low, high=high)
 
 

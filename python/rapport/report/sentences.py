@@ -97,7 +97,7 @@ def _aim_1(data: Published) -> Aim:
             )
         )
     if undefined:
-        clauses.append(rich("no test is possible by {what}", what=joined(undefined, last=" or ")))
+        clauses.append(rich("no test can be shown by {what}", what=joined(undefined, last=" or ")))
     answer = joined(clauses, "; ") + plain(".")
     details = [
         *(_two_groups(data, analysis) for analysis in TWO_GROUPS),

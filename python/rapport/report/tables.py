@@ -313,7 +313,7 @@ def model_steps(data: Published) -> Table:
                         bounded(record.number("r_squared"), 3),
                         bounded(record.number("delta_r_squared"), 3),
                         fixed(record.number("f_change")),
-                        joined([count(record.number("df")), count(record.number("df_residual"))]),
+                        _degrees(record),
                         p_value(record.number("p_value")),
                         p_value(record.number("model_p_value")),
                     ],
@@ -327,6 +327,12 @@ def model_steps(data: Published) -> Table:
     ]
     columns: tuple[Part, ...] = ("n", "R²", "ΔR²", "F", "df", "P", "P (model)")
     return Table("steps", "Steps of the regressions", "Step", columns, rows, notes)
+
+
+def _degrees(record: Record) -> Rich:
+    """Return ``df, residual df``, or one mark where there are none."""
+    both = [count(record.number("df")), count(record.number("df_residual"))]
+    return both[0] if record.number("df").value is None else joined(both)
 
 
 def moderations(data: Published) -> Table:
