@@ -35,9 +35,6 @@ KEYS = {
 MARK = "3917391"
 """Digits in every health answer that a mutation makes up: they must not be in any message."""
 
-LOST = 255
-"""What multiprocessing says of a process when its server lost sight of it; dbt never exits with it."""
-
 Hook = Callable[[], object]
 """What a build's process does before it starts dbt."""
 
@@ -78,9 +75,6 @@ class Build:
         seconds = time.monotonic() - self.started
         code = self.process.exitcode
         assert code is not None
-        said = exit_code_file(self.log)
-        if code == LOST and said.exists():
-            code = int(said.read_text())
         return Outcome(code, self.log.read_text(errors="replace"), seconds)
 
     def wait_for(self, text: str, timeout: float = 120) -> bool:
@@ -125,7 +119,6 @@ class Site:
             *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
         ]
         log.unlink(missing_ok=True)
-        exit_code_file(log).unlink(missing_ok=True)
         process = SERVER.Process(target=run_dbt, args=(command, environment, log, hook))
         started = time.monotonic()
         process.start()
@@ -160,16 +153,7 @@ def run_dbt(command: list[str], environment: dict[str, str], log: Path, hook: Ho
     from dbt.cli.main import cli
 
     sys.argv = ["dbt", *command]
-    try:
-        cli(command)
-    except SystemExit as end:
-        exit_code_file(log).write_text(str(end.code if isinstance(end.code, int) else int(end.code is not None)))
-        raise
-
-
-def exit_code_file(log: Path) -> Path:
-    """Where a build's process leaves its exit code."""
-    return log.with_suffix(".code")
+    cli(command)
 
 
 def read_state(connection: duckdb.DuckDBPyConnection) -> State:

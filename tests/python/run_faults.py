@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import multiprocessing
 import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -204,6 +205,12 @@ def figures(tallies: dict[str, Tally], seed: int, seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
+def work(options: argparse.Namespace, folder: Path, deadline: float, raw_format: str) -> dict[str, Tally]:
+    """One worker, in a process of its own."""
+    worker = Worker(folder / raw_format, raw_format, f"{options.seed} {raw_format}", deadline)
+    return worker.work(options.kills // 2, options.fuzzed // 2, options.singles)
+
+
 def main() -> int:
     """Exit code 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -216,13 +223,12 @@ def main() -> int:
     options = parser.parse_args()
     started = time.monotonic()
     deadline = started + 60 * options.minutes
-    with tempfile.TemporaryDirectory(prefix="rapport-faults-") as folder, ThreadPoolExecutor(2) as pool:
-
-        def work(raw_format: str) -> dict[str, Tally]:
-            worker = Worker(Path(folder) / raw_format, raw_format, f"{options.seed} {raw_format}", deadline)
-            return worker.work(options.kills // 2, options.fuzzed // 2, options.singles)
-
-        first, second = pool.map(work, ("parquet", "csv"))
+    # Two processes, not threads: multiprocessing's server of forks loses sight of children when two threads ask it.
+    with (
+        tempfile.TemporaryDirectory(prefix="rapport-faults-") as folder,
+        ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool,
+    ):
+        first, second = pool.map(partial(work, options, Path(folder), deadline), ("parquet", "csv"))
     tallies = {fault: first[fault] + second[fault] for fault in FAULTS}
     text = figures(tallies, options.seed, time.monotonic() - started)
     if options.out:
