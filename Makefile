@@ -4,19 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build test faults benchmark lint docs export golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build report test faults benchmark lint docs export golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
 
-## make build     the environment, then `dbt build` on the demo export, then where to look
+## make build     the environment, `dbt build` on the demo export, the report, then where to look
 build: $(VENV)/.runtime
 	$(BIN)/dbt build
+	$(BIN)/python -m rapport.report
 	@echo
 	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
 	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where not agrees\""
+
+## make report    reports/index.html anew, from the last published build
+report: $(VENV)/.runtime
+	$(BIN)/python -m rapport.report
 
 ## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (docs/scheduling.md)
 .PHONY: refresh freshness publish
@@ -121,7 +126,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 
 ## make clean     everything that can be made again, the warehouse included
 clean:
-	rm -rf $(VENV) $(CLI_VENV) target logs warehouse/*.duckdb warehouse/*.duckdb.wal
+	rm -rf $(VENV) $(CLI_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -34,6 +34,8 @@ final as (
         cast(ci_high as double) as ci_high,
         cast(effect_size_name as varchar) as effect_size_name,
         cast(effect_size as double) as effect_size,
+        cast(effect_size_low as double) as effect_size_low,
+        cast(effect_size_high as double) as effect_size_high,
         cast(note as varchar) as note
     from findings
 

@@ -12,6 +12,12 @@
     ref('model_fit'),
     ref('reproduction'),
     ref('consistency'),
+    ref('alliance_distribution'),
+    ref('wellbeing_transitions'),
+    ref('exclusion_reasons'),
+    ref('source_summary'),
+    ref('build_parameters'),
+    ref('alliance_slopes'),
 ] %}
 {%- for table in tables %}
 select

@@ -15,12 +15,10 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +27,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from rapport.disclosure import RULES, SUPPRESSED, SUPPRESSED_COLUMNS, DisclosureError, disclose
+from rapport.disclosure import RULES, SUPPRESSED, SUPPRESSED_COLUMNS, DisclosureError, disclose, quiet_solver
+from rapport.warehouse import WarehouseError, open_to_read
 
 TABLES = tuple(RULES)
 MANIFEST = "manifest.json"
@@ -98,7 +97,7 @@ def export(database: Path, out: Path, min_cell: int | None = None) -> dict[str, 
         raise Refused(
             f"--min-cell {asked} is looser than the build's {publication.min_cell}; set the var min_cell and build"
         )
-    with _quiet_solver():
+    with quiet_solver():
         disclosed = disclose(publication.tables, asked)
     try:
         return _write(publication, disclosed, asked, out)
@@ -151,21 +150,10 @@ def read_publication(database: Path) -> Publication:
 
 
 def _open(database: Path) -> duckdb.DuckDBPyConnection:
-    seconds = float(os.environ.get("RAPPORT_LOCK_WAIT", "60"))
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return duckdb.connect(str(database), read_only=True)
-        except duckdb.Error as error:
-            message = _first_line(error)
-            holder = re.search(r"Conflicting lock is held in (.*?)\. See also", message)
-            if holder is None:
-                raise Impossible(f"{database}: the database cannot be opened: {message}") from error
-            if time.monotonic() >= deadline:
-                raise Impossible(
-                    f"{database} is in use by {holder.group(1)}. Waited {seconds:g} s (RAPPORT_LOCK_WAIT)"
-                ) from error
-        time.sleep(0.5)
+    try:
+        return open_to_read(database)
+    except WarehouseError as error:
+        raise Impossible(str(error)) from error
 
 
 def _write(publication: Publication, disclosed: dict[str, pd.DataFrame], min_cell: int, out: Path) -> dict[str, Any]:
@@ -252,24 +240,6 @@ def _replace(out: Path, new: Path) -> None:
         old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _quiet_solver() -> Iterator[None]:
-    """Keep off standard output what HiGHS writes there, past Python, whatever it is told."""
-    try:
-        sys.stdout.flush()
-        kept = os.dup(1)
-    except (OSError, AttributeError):  # closed
-        yield
-        return
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def _escaped(path: Path) -> str:

@@ -31,8 +31,10 @@ from rapport.statistics.ranks import dunn, kruskal_wallis, mann_whitney, spearma
 from rapport.statistics.regression import (
     INTERCEPT,
     CrossProducts,
+    direction,
     hierarchical_regression,
     least_squares,
+    prediction,
 )
 from rapport.statistics.reliability import cronbach_alpha
 from rapport.statistics.result import RegressionStep, TestResult
@@ -93,6 +95,19 @@ OUTCOME = "followup_score"
 
 
 @dataclass(frozen=True, slots=True)
+class Moderator:
+    """The moderator of a regression, and the values at which the slope of alliance is shown.
+
+    Attributes:
+        terms: the moderator's own terms.
+        levels: by name, the value of each of these terms; z-scores for a continuous moderator.
+    """
+
+    terms: tuple[str, ...]
+    levels: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Regression:
     """A hierarchical regression on follow-up well-being.
 
@@ -135,6 +150,20 @@ REGRESSIONS: Mapping[str, Regression] = {
         standardized=(*_CONTINUOUS, "total_sessions"),
     ),
 }
+
+_SPREAD = {"low": (-1.0,), "mean": (0.0,), "high": (1.0,)}
+
+MODERATORS: Mapping[str, Moderator] = {
+    "moderation_by_utilization": Moderator(
+        ("telecoaching", "both"),
+        {"teletherapy": (0.0, 0.0), "telecoaching": (1.0, 0.0), "both": (0.0, 1.0)},
+    ),
+    "moderation_by_baseline": Moderator(("baseline_score",), _SPREAD),
+    "moderation_by_sessions": Moderator(("total_sessions",), _SPREAD),
+}
+
+ALLIANCE, ALLIANCE_RANGE = "alliance", (1.0, 5.0)
+LINE_POINTS, LINE_REACH = 9, 2.0
 
 # --- Findings -----------------------------------------------------------------------------
 
@@ -301,6 +330,84 @@ def regression_fit(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
             ]
         records += [{"analysis": analysis, **asdict(fit)} for fit in fits]
     return _frame(records, _FIT_COLUMNS)
+
+
+def slope_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
+    """Return the line of well-being along alliance at each shown value of each moderator.
+
+    The moderation models are in z-scores; the means and deviations of the raw sample, which the
+    regression ``alliance_predicts_wellbeing`` shares, turn their lines into points of both
+    scales. Slopes at chosen values of a moderator: Aiken & West (1991), Multiple Regression:
+    Testing and Interpreting Interactions, chapter 2.
+
+    Args:
+        regression_cross_products: as for ``regression_findings``.
+
+    Returns:
+        The columns of ``alliance_slopes``: per analysis, level and position the alliance score
+        (points), the expected WHO-5 (points) with its 95% limits, and the slope (WHO-5 points per
+        point of alliance) with its limits. Notes without figures where there is no model.
+
+    Raises:
+        ValueError: as for ``regression_findings``.
+    """
+    regressions = _regression_data(regression_cross_products)
+    raw = regressions["alliance_predicts_wellbeing"]
+    records: list[dict[str, object]] = []
+    for analysis, moderator in MODERATORS.items():
+        for level, values in moderator.levels.items():
+            line = _line(raw, regressions[analysis], dict(zip(moderator.terms, values, strict=True)))
+            records += [
+                {**point, "analysis": analysis, "level": level, "position": position}
+                for position, point in enumerate(line, start=1)
+            ]
+    return _frame(records, _SLOPE_COLUMNS)
+
+
+def _line(
+    raw: CrossProducts | _Impossible, model: CrossProducts | _Impossible, moderator: Mapping[str, float]
+) -> list[dict[str, object]]:
+    """Return the points of one line; notes instead of figures where it cannot be drawn."""
+    if isinstance(raw, _Impossible) or isinstance(model, _Impossible):
+        fault = next(data for data in (raw, model) if isinstance(data, _Impossible))
+        return [_no_point(fault.n, fault.note)] * LINE_POINTS
+    # What alliance is multiplied by in the interactions: alliance:x moves by x when alliance moves by 1.
+    interactions = {f"{ALLIANCE}:{term}": value for term, value in moderator.items()}
+    slope = direction(model, {ALLIANCE: 1.0, **interactions})
+    if slope.estimate is None or slope.ci_low is None or slope.ci_high is None:
+        return [_no_point(model.n, slope.note)] * LINE_POINTS
+    (alliance_mean, alliance_sd), (outcome_mean, outcome_sd) = raw.moments(ALLIANCE), raw.moments(OUTCOME)
+    low, high = (
+        min(max(alliance_mean + reach * alliance_sd, ALLIANCE_RANGE[0]), ALLIANCE_RANGE[1])
+        for reach in (-LINE_REACH, LINE_REACH)
+    )
+    unit = outcome_sd / alliance_sd
+    points: list[dict[str, object]] = []
+    for score in np.linspace(low, high, LINE_POINTS):
+        z = (float(score) - alliance_mean) / alliance_sd
+        expected = prediction(
+            model, {**moderator, ALLIANCE: z, **{name: z * value for name, value in interactions.items()}}
+        )
+        if expected.estimate is None or expected.ci_low is None or expected.ci_high is None:
+            return [_no_point(model.n, expected.note)] * LINE_POINTS
+        points.append(
+            {
+                "n": model.n,
+                "alliance_score": float(score),
+                "predicted": outcome_mean + outcome_sd * expected.estimate,
+                "ci_low": outcome_mean + outcome_sd * expected.ci_low,
+                "ci_high": outcome_mean + outcome_sd * expected.ci_high,
+                "slope": unit * slope.estimate,
+                "slope_ci_low": unit * slope.ci_low,
+                "slope_ci_high": unit * slope.ci_high,
+                "note": None,
+            }
+        )
+    return points
+
+
+def _no_point(n: int, note: str | None) -> dict[str, object]:
+    return {**dict.fromkeys(_SLOPE_COLUMNS), "n": n, "note": note}
 
 
 # --- Reading the sufficient statistics ----------------------------------------------------
@@ -494,6 +601,17 @@ def _columns(result: type[TestResult] | type[RegressionStep]) -> dict[str, objec
 
 _FINDING_COLUMNS = {"analysis": _TEXT, "term": _TEXT, **_columns(TestResult)}
 _FIT_COLUMNS = {"analysis": _TEXT, **_columns(RegressionStep)}
+_SLOPE_COLUMNS: dict[str, object] = {
+    "analysis": _TEXT,
+    "level": _TEXT,
+    "position": pd.Int64Dtype(),
+    "n": pd.Int64Dtype(),
+    **dict.fromkeys(
+        ("alliance_score", "predicted", "ci_low", "ci_high", "slope", "slope_ci_low", "slope_ci_high"),
+        np.dtype(np.float64),
+    ),
+    "note": _TEXT,
+}
 
 
 def _findings_frame(rows: Sequence[Row]) -> pd.DataFrame:

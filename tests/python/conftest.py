@@ -25,6 +25,12 @@ MARTS = (
     "model_fit",
     "reproduction",
     "consistency",
+    "alliance_distribution",
+    "wellbeing_transitions",
+    "exclusion_reasons",
+    "source_summary",
+    "build_parameters",
+    "alliance_slopes",
 )
 
 

@@ -128,6 +128,12 @@ def test_every_mart_is_in_the_contract_with_grain_and_key() -> None:
         assert any(rule.get("metric") == "duplicateValues" for rule in found["quality"])
 
 
+# They count rows that other suites have judged, or repeat vars: nothing in them can be wrong alone.
+RECOUNTED = {
+    *("alliance_distribution", "wellbeing_transitions", "exclusion_reasons", "source_summary", "build_parameters"),
+}
+
+
 @pytest.mark.parametrize(
     ("contract", "layers"), [(RAW, ("raw",)), (PUBLISHED, ("candidates", "findings"))], ids=["raw", "marts"]
 )
@@ -135,7 +141,7 @@ def test_every_rule_of_the_suites_stands_in_the_contract_once(
     contract: dict[str, Any], layers: tuple[str, ...]
 ) -> None:
     judged = {path: suite for path, suite in PROJECT.suites.items() if path.split("/")[0] in layers}
-    assert {path.split("/")[1] for path in judged} == {found["name"] for found in contract["schema"]}
+    assert {path.split("/")[1] for path in judged} == {found["name"] for found in contract["schema"]} - RECOUNTED
     for path, suite in judged.items():
         named = [(rule["name"], rule["severity"]) for rule in rules_of(contract, path.split("/")[1])]
         for expectation in suite["expectations"]:
@@ -197,7 +203,7 @@ def test_contracts_name_no_machine() -> None:
         ("models/publish/model_fit.yml", "One row per", "A row for each", "has no 'One row per"),
         ("models/publish/model_fit.yml", "data_type: double", "data_type: money", "type money has no logical type"),
         ("models/publish/model_fit.yml", "columns:", "columns: [", "not YAML"),
-        ("pyproject.toml", 'version = "0.1.0"', 'version = "0.2.0"', "the two are one"),
+        ("pyproject.toml", f'version = "{PROJECT.version}"', 'version = "99.2.0"', "the two are one"),
     ],
 )
 def test_a_declaration_without_contract_is_named(

@@ -40,6 +40,7 @@ Then add the table to the tests, whose attacker is independent of this package.
 
 from rapport.disclosure.counts import Count, CountSystem, DisclosureError, Population, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share
+from rapport.disclosure.solver import quiet_solver
 from rapport.disclosure.study import POPULATIONS, RULES
 from rapport.disclosure.suppress import SUPPRESSED, SUPPRESSED_COLUMNS, Verdict, disclose, judge
 
@@ -61,4 +62,5 @@ __all__ = [
     "count",
     "disclose",
     "judge",
+    "quiet_solver",
 ]

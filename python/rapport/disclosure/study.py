@@ -57,6 +57,8 @@ POPULATIONS: Final[Mapping[str, Population]] = {
 POSITIVE: Final = count("cohort", baseline="positive")
 KNOWN_SEX: Final = ("female", "male")
 KNOWN_COUNTRY: Final = ("within_usa", "outside_usa")
+_EFFECT: Final = ("effect_size", "effect_size_low", "effect_size_high")
+
 SAMPLE: Final = POSITIVE.narrow({"sex": KNOWN_SEX})
 """Whom the regressions are about."""
 
@@ -174,12 +176,12 @@ def _pair(of: Count, first: str, second: str) -> tuple[Count, tuple[Count, ...]]
 def _findings() -> dict[tuple[str, str], Finding]:
     by_type = tuple(COHORT.narrow({"utilization_type": name}) for name in UTILIZATION_TYPES)
     positive_by_type = tuple(POSITIVE.narrow({"utilization_type": name}) for name in UTILIZATION_TYPES)
-    interval = ("estimate", "std_error", "statistic", "df", "p_value", "ci_low", "ci_high", "effect_size")
-    tests = ("statistic", "df", "df_residual", "p_value", "effect_size")
+    interval = ("estimate", "std_error", "statistic", "df", "p_value", "ci_low", "ci_high", *_EFFECT)
+    tests = ("statistic", "df", "df_residual", "p_value", *_EFFECT)
     found = {
         ("alliance_reliability", "participant_means"): Finding(COHORT.narrow({"both_items": "yes"}), ("estimate",)),
         ("alliance_reliability", "session_ratings"): Finding(Count("ratings"), ("estimate",)),
-        ("alliance_vs_age", "age_years"): Finding(COHORT, ("estimate", "statistic", "df", "p_value")),
+        ("alliance_vs_age", "age_years"): Finding(COHORT, ("estimate", "statistic", "df", "p_value", *_EFFECT)),
         ("alliance_by_utilization", "utilization_type"): Finding(COHORT, tests, by_type),
         ("wellbeing_change", "followup - baseline"): Finding(POSITIVE, interval),
         ("wellbeing_change_by_utilization", "utilization_type"): Finding(POSITIVE, tests, positive_by_type),
@@ -198,7 +200,7 @@ def _findings() -> dict[tuple[str, str], Finding]:
         attribute = "baseline" if grouping == "depression_screen" else grouping
         found[analysis, f"{first} - {second}"] = Finding(
             COHORT.narrow({attribute: (first, second)}),
-            ("estimate", "statistic", "p_value", "effect_size"),
+            ("estimate", "statistic", "p_value", *_EFFECT),
             (COHORT.narrow({attribute: first}), COHORT.narrow({attribute: second})),
             # W, and r with P, give the numbers; a difference of medians does not, nor does P without W and r.
             keeps=("estimate", "p_value"),
@@ -214,7 +216,7 @@ def _findings() -> dict[tuple[str, str], Finding]:
             n, (*interval, "df_residual", "p_adjusted"), groups
         )
     for name in ("d_z", "d_rm", "d_av", "percent_change"):
-        found["wellbeing_change", name] = Finding(POSITIVE, ("estimate", "effect_size"))
+        found["wellbeing_change", name] = Finding(POSITIVE, ("estimate", *_EFFECT))
     for name, group in zip(UTILIZATION_TYPES, positive_by_type, strict=True):
         found["wellbeing_change_group_means", name] = Finding(group, interval)
     for analysis, regression in REGRESSIONS.items():
@@ -243,7 +245,17 @@ class InferenceResults:
     labels: tuple[str, ...] = (*("analysis", "term", "method", "estimate_name", "statistic_name", "effect_size_name"),)
     figures: tuple[str, ...] = (
         *("n", "estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic", "df"),
-        *("df_residual", "p_value", "p_adjusted", "ci_low", "ci_high", "effect_size", "note"),
+        *(
+            "df_residual",
+            "p_value",
+            "p_adjusted",
+            "ci_low",
+            "ci_high",
+            "effect_size",
+            "effect_size_low",
+            "effect_size_high",
+        ),
+        "note",
     )
     findings: Mapping[tuple[str, str], Finding] = field(default_factory=_findings)
 
@@ -331,7 +343,7 @@ class InferenceResults:
         for k, figure in enumerate(reading.figures):
             analysis = str(rows[figure.row]["analysis"])
             if analysis in aliased and figure.column != "n":
-                about = (*figure.about, *_sample_groups(REGRESSIONS[analysis].terms))
+                about = (*figure.about, *model_groups(REGRESSIONS[analysis].terms))
                 reading.figures[k] = replace(figure, about=about)
 
 
@@ -344,7 +356,8 @@ def _is_aliased(row: Mapping[Any, object], terms: int) -> bool:
     return n is not None and df_residual is not None and df_residual != n - terms - 1
 
 
-def _sample_groups(terms: Sequence[str]) -> tuple[Count, ...]:
+def model_groups(terms: Sequence[str]) -> tuple[Count, ...]:
+    """Return the groups in the regressions' sample that a model of these terms tells apart."""
     sexes = tuple(POSITIVE.narrow({"sex": sex}) for sex in KNOWN_SEX) if "male" in terms else ()
     types = [term for term in terms if term in UTILIZATION_TYPES]
     return (*sexes, *(SAMPLE.narrow({"utilization_type": name}) for name in (UTILIZATION_TYPES if types else ())))
@@ -378,7 +391,7 @@ class ModelFit:
             if unknown := [term for term in terms if term not in REGRESSIONS[row["analysis"]].terms]:
                 raise DisclosureError(f"{table}: {row['analysis']}: no rule for term {', '.join(unknown)}")
             reading.give(SAMPLE, row["n"])
-            about = (SAMPLE, *(_sample_groups(terms) if _is_aliased(row, len(terms)) else ()))
+            about = (SAMPLE, *(model_groups(terms) if _is_aliased(row, len(terms)) else ()))
             reading.figures += [Figure(i, column, (SAMPLE,), () if column == "n" else about) for column in self.figures]
         return reading
 

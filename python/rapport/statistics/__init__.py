@@ -4,6 +4,7 @@ Every function takes counts, frequency tables, moments or cross-products and ret
 ``TestResult`` objects; none sees a participant's row.
 """
 
+from rapport.statistics import effect_intervals
 from rapport.statistics.frequencies import FrequencyTable, JointFrequencyTable, medians
 from rapport.statistics.means import (
     GroupMoments,
@@ -18,7 +19,7 @@ from rapport.statistics.means import (
 from rapport.statistics.multiplicity import holm
 from rapport.statistics.proportions import wilson
 from rapport.statistics.ranks import dunn, kruskal_wallis, mann_whitney, spearman
-from rapport.statistics.regression import CrossProducts, hierarchical_regression, least_squares
+from rapport.statistics.regression import CrossProducts, direction, hierarchical_regression, least_squares, prediction
 from rapport.statistics.reliability import cronbach_alpha
 from rapport.statistics.result import RegressionStep, TestResult
 
@@ -31,7 +32,9 @@ __all__ = [
     "RegressionStep",
     "TestResult",
     "cronbach_alpha",
+    "direction",
     "dunn",
+    "effect_intervals",
     "group_means",
     "hierarchical_regression",
     "holm",
@@ -43,6 +46,7 @@ __all__ = [
     "paired_effect_sizes",
     "paired_t",
     "percent_change",
+    "prediction",
     "spearman",
     "tukey_kramer",
     "wilson",

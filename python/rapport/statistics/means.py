@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from rapport.statistics import distributions, studentized_range
+from rapport.statistics import distributions, effect_intervals, studentized_range
 from rapport.statistics.frequencies import empty_groups_note
 from rapport.statistics.result import CONFIDENCE_LEVEL, TestResult
 
@@ -156,6 +156,13 @@ def _d_rm(change: _Change) -> tuple[float | None, str | None]:
     return change.mean / (change.sd / math.sqrt(2.0 * non_correlation)), None
 
 
+def _limits(change: _Change, n: int, effect_size: float | None) -> tuple[float | None, float | None]:
+    if effect_size is None or change.sd == 0 or change.mean == 0:
+        return None, None
+    d_z = change.mean / change.sd
+    return effect_intervals.of_mean_change(d_z * math.sqrt(n), n, effect_size / d_z) or (None, None)
+
+
 def paired_t(moments: PairedMoments) -> TestResult:
     """Test a change by the t test for paired samples.
 
@@ -189,6 +196,7 @@ def paired_t(moments: PairedMoments) -> TestResult:
     t = change.mean / std_error
     margin = distributions.t_quantile(_UPPER_PROBABILITY, df) * std_error
     d_rm, note = _d_rm(change)
+    low, high = _limits(change, n, d_rm)
     return report(
         n=n,
         estimate=change.mean,
@@ -199,6 +207,8 @@ def paired_t(moments: PairedMoments) -> TestResult:
         ci_low=change.mean - margin,
         ci_high=change.mean + margin,
         effect_size=d_rm,
+        effect_size_low=low,
+        effect_size_high=high,
         note=None if note is None else f"effect size: {note}",
     )
 
@@ -233,18 +243,21 @@ def paired_effect_sizes(moments: PairedMoments) -> dict[str, TestResult]:
             "d_rm": _d_rm(change),
             "d_av": (change.mean / mean_sd, None) if mean_sd > 0 else (None, "no variance of the measurements"),
         }
-    return {
-        name: TestResult(
+    results = {}
+    for name, (value, why) in values.items():
+        low, high = (None, None) if change is None else _limits(change, n, value)
+        results[name] = TestResult(
             method="Standardized mean change",
             n=n,
             estimate_name=name,
             estimate=value,
             effect_size_name=name,
             effect_size=value,
-            note=note,
+            effect_size_low=low,
+            effect_size_high=high,
+            note=why,
         )
-        for name, (value, note) in values.items()
-    }
+    return results
 
 
 def percent_change(moments: PairedMoments) -> TestResult:
@@ -382,6 +395,7 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
         return report(n=parts.n, note=note)
     df = parts.groups - 1.0
     f = parts.between / df / parts.mean_square_error
+    low, high = effect_intervals.of_eta_squared(f, df, parts.df_residual) or (None, None)
     return report(
         n=parts.n,
         statistic=f,
@@ -389,6 +403,8 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
         df_residual=parts.df_residual,
         p_value=distributions.f_p(f, df, parts.df_residual),
         effect_size=parts.between / (parts.between + parts.within),
+        effect_size_low=low,
+        effect_size_high=high,
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from rapport.statistics import distributions
+from rapport.statistics import distributions, effect_intervals
 from rapport.statistics.frequencies import (
     FloatArray,
     FrequencyTable,
@@ -59,10 +59,13 @@ def spearman(table: JointFrequencyTable) -> TestResult:
             note="perfect monotone association: t is infinite",
         )
     t = rho * math.sqrt(df / ((1.0 - rho) * (1.0 + rho)))
+    limits = effect_intervals.of_correlation(rho, n, of_ranks=True) or (None, None)
     return report(
         n=n,
         estimate=rho,
         statistic=t,
+        effect_size_low=limits[0],
+        effect_size_high=limits[1],
         df=df,
         p_value=distributions.t_two_sided_p(t, df),
     )
@@ -129,12 +132,16 @@ def mann_whitney(
     first_median, second_median = first.median, second.median
     assert first_median is not None
     assert second_median is not None
+    r = abs(excess / sigma) / math.sqrt(n)
+    limits = effect_intervals.of_correlation(r, n) or (None, None)
     return report(
         n=n,
         estimate=first_median - second_median,
         statistic=u,
         p_value=distributions.normal_two_sided_p(corrected / sigma),
-        effect_size=abs(excess / sigma) / math.sqrt(n),
+        effect_size=r,
+        effect_size_low=limits[0],
+        effect_size_high=limits[1],
     )
 
 
@@ -172,12 +179,15 @@ def kruskal_wallis(groups: Mapping[str, FrequencyTable]) -> TestResult:
     )
     h = 12.0 * between / (n * (n + 1.0)) / (1.0 - _tie_sum(ties) / (float(n) ** 3 - n))
     df = k - 1.0
+    limits = effect_intervals.of_rank_eta_squared(h, df, n) or (None, None)
     return report(
         n=n,
         statistic=h,
         df=df,
         p_value=distributions.chi_squared_p(h, df),
         effect_size=(h - k + 1.0) / (n - k) if n > k else None,
+        effect_size_low=limits[0],
+        effect_size_high=limits[1],
     )
 
 

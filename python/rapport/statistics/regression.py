@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -85,6 +85,11 @@ class CrossProducts:
         object.__setattr__(self, "n", int(n))
         object.__setattr__(self, "means", mean_vector)
         object.__setattr__(self, "cross_products", matrix)
+
+    def moments(self, name: str) -> tuple[float, float]:
+        """Return mean and standard deviation (n − 1) of a term or the outcome."""
+        i = (*self.terms, self.outcome).index(name)
+        return float(self.means[i]), math.sqrt(float(self.cross_products[i, i]) / (self.n - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +222,76 @@ def least_squares(data: CrossProducts) -> dict[str, TestResult]:
                 float(estimates[i]) / outcome_sd,
             )
     return results
+
+
+def direction(data: CrossProducts, weights: Mapping[str, float]) -> TestResult:
+    """Estimate a weighted sum of coefficients: how the outcome moves when the terms move together.
+
+    One term is exchanged for what remains of it beside the others: with x₂' = x₂ − w x₁ the
+    coefficient of x₁ is b₁ + w b₂ (the re-centring of Aiken & West 1991, Multiple Regression:
+    Testing and Interpreting Interactions, chapter 2).
+
+    Args:
+        data: means and centred cross-products of predictors and outcome.
+        weights: weight by term; that of the first is 1.
+
+    Returns:
+        The sum as ``estimate``, with standard error, t, P and 95% limits, as ``least_squares``
+        gives them; no β. A note without figures where a term with a weight is aliased.
+
+    Raises:
+        ValueError: an unknown term, or a first weight that is not 1.
+    """
+    first, *others = weights
+    if weights[first] != 1.0:
+        raise ValueError(f"the weight of the first term, {first}, must be 1, got {weights[first]}")
+    unknown = sorted(set(weights) - set(data.terms))
+    if unknown:
+        raise ValueError(f"unknown term {', '.join(unknown)}")
+    coefficients = least_squares(data)
+    aliased = [name for name in weights if weights[name] and coefficients[name].estimate is None]
+    if aliased:
+        return _coefficient(data.n, note=coefficients[aliased[0]].note)
+    names = [name for name in data.terms if name == first or coefficients[name].estimate is not None]
+    transform = np.eye(len(names) + 1)
+    for name in others:
+        if name in names:
+            transform[names.index(name), names.index(first)] = -weights[name]
+    kept = [data.terms.index(name) for name in names] + [len(data.terms)]
+    turned = transform @ data.cross_products[np.ix_(kept, kept)] @ transform.T
+    moved = CrossProducts(names, data.outcome, data.n, transform @ data.means[kept], (turned + turned.T) / 2.0)
+    return replace(least_squares(moved)[first], standardized_estimate=None, y_standardized_estimate=None)
+
+
+def prediction(data: CrossProducts, point: Mapping[str, float]) -> TestResult:
+    """Estimate the mean outcome at a point (R: ``predict(interval = "confidence")``).
+
+    It is the intercept of the model whose predictors are measured from that point.
+
+    Args:
+        data: means and centred cross-products of predictors and outcome.
+        point: value by term; the other terms are at their means.
+
+    Returns:
+        The mean as ``estimate``, with standard error and 95% limits. A note without figures
+        where there is no model, or where an aliased term is away from its mean.
+
+    Raises:
+        ValueError: an unknown term.
+    """
+    unknown = sorted(set(point) - set(data.terms))
+    if unknown:
+        raise ValueError(f"unknown term {', '.join(unknown)}")
+    coefficients = least_squares(data)
+    means = [float(data.means[i]) - point.get(name, float(data.means[i])) for i, name in enumerate(data.terms)]
+    for name, mean in zip(data.terms, means, strict=True):
+        if mean and coefficients[name].estimate is None:
+            return _coefficient(data.n, note=coefficients[name].note)
+    names = [name for name in data.terms if coefficients[name].estimate is not None]
+    kept = [data.terms.index(name) for name in names]
+    matrix = data.cross_products[np.ix_([*kept, len(data.terms)], [*kept, len(data.terms)])]
+    moved = CrossProducts(names, data.outcome, data.n, [*(means[i] for i in kept), float(data.means[-1])], matrix)
+    return least_squares(moved)[INTERCEPT]
 
 
 def _coefficient(

@@ -33,6 +33,9 @@ class TestResult:
         ci_high: upper 95% confidence limit.
         effect_size_name: what ``effect_size`` is.
         effect_size: the effect size.
+        effect_size_low: its lower 95% limit; of an r, which is reported without its sign, below 0 for an
+            effect in the other direction.
+        effect_size_high: its upper 95% limit.
         note: why the figures are missing, or what to know about them.
     """
 
@@ -55,6 +58,8 @@ class TestResult:
     ci_high: float | None = None
     effect_size_name: str | None = None
     effect_size: float | None = None
+    effect_size_low: float | None = None
+    effect_size_high: float | None = None
     note: str | None = None
 
 

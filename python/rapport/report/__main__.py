@@ -1,0 +1,38 @@
+"""Command line of the report: ``python -m rapport.report [--db FILE] [--out FILE] [--min-cell N]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rapport.report.published import ReportError, published, read_published
+
+DEFAULT_DB, DEFAULT_OUT = "warehouse/rapport.duckdb", "reports/index.html"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page; the exit code is 0, or 2 where there is nothing to report on."""
+    parser = argparse.ArgumentParser(prog="python -m rapport.report", description=__doc__)
+    parser.add_argument("--db", type=Path, default=Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), metavar="FILE")
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FILE", help=DEFAULT_OUT)
+    parser.add_argument("--min-cell", type=int, metavar="N", help="stricter than the var min_cell of the build")
+    options = parser.parse_args(arguments)
+    try:
+        tables = read_published(options.db)
+        from rapport.report.page import build_page  # the figures' library is slow to load: only once there is data
+
+        page = build_page(published(tables, options.min_cell))
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(page, encoding="utf-8")
+    except (ReportError, OSError) as error:
+        print(f"rapport.report: {error}", file=sys.stderr)
+        return 2
+    print(f"{options.out}: {len(page.encode()) / 1e6:.1f} MB, opens from disk in any browser")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

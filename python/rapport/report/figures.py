@@ -1,0 +1,543 @@
+"""The pictures, as SVG whose colours are variables of the page, each in a wide and a narrow form.
+
+Nothing rests on colour alone: groups have panels, labels, line styles or markers of their own. Colours are those of
+Okabe & Ito (2008), Color Universal Design, darkened or lightened by the page's theme.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rapport.report.labels import LEVELS, MODERATIONS, TERMS, UTILIZATION
+from rapport.report.published import Published, Record
+from rapport.report.rich import Part, Rich, count, fixed, interval, joined, percent, plain, rich
+from rapport.report.sentences import parameter, why_missing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+INK, FAINT, PAPER = "#010203", "#040506", "#070809"
+SERIES = ("#0a0b0c", "#0d0e0f", "#101112")
+_VARIABLES = {
+    INK: "var(--ink)",
+    FAINT: "var(--rule)",
+    PAPER: "var(--paper)",
+    SERIES[0]: "var(--series-1)",
+    SERIES[1]: "var(--series-2)",
+    SERIES[2]: "var(--series-3)",
+}
+_LINES, _MARKERS = ("-", "--", ":"), ("o", "s", "D")
+WIDE, NARROW = 7.6, 3.5  # inches, at 100 to the inch
+TYPES = ("teletherapy", "telecoaching", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersBehind:
+    """The figures that a picture draws."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Part]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the page.
+
+    Attributes:
+        name: identifier on the page.
+        title: what it shows.
+        alternative: the same in words.
+        wide: SVG for a screen or paper; empty where there is nothing to draw.
+        narrow: SVG for a phone.
+        numbers: what is drawn.
+        why_not: why nothing is drawn.
+    """
+
+    name: str
+    title: str
+    alternative: Rich
+    wide: str
+    narrow: str
+    numbers: NumbersBehind
+    why_not: str = ""
+
+
+def pictures(data: Published) -> list[Picture]:
+    """Return all pictures, in the order of the page."""
+    return [distribution(data), transitions(data), changes(data), forest(data), slope_lines(data)]
+
+
+# --- Drawing
+
+
+def _svg(name: str, draw: Callable[[Canvas, bool], None], height: float, narrow_height: float) -> tuple[str, str]:
+    """Return the wide and the narrow form."""
+    return tuple(  # type: ignore[return-value]
+        _one_svg(f"{name}-{'narrow' if narrow else 'wide'}", draw, narrow, narrow_height if narrow else height)
+        for narrow in (False, True)
+    )
+
+
+def _one_svg(name: str, draw: Callable[[Canvas, bool], None], narrow: bool, height: float) -> str:
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as Canvas
+
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 9.5,
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": FAINT,
+        "axes.labelcolor": INK,
+        "axes.titlecolor": INK,
+        "text.color": INK,
+        "xtick.color": FAINT,
+        "ytick.color": FAINT,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "hatch.linewidth": 0.8,
+    }
+    with mpl.rc_context(style):
+        figure = Canvas(figsize=(NARROW if narrow else WIDE, height), dpi=100, layout="constrained")
+        figure.patch.set_visible(False)
+        FigureCanvasSVG(figure)
+        draw(figure, narrow)
+        for axes in figure.axes:
+            axes.patch.set_visible(False)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return _inline(stream.getvalue(), name)
+
+
+def _inline(svg: str, name: str) -> str:
+    """Make one of several SVGs of a page: ids of its own, colours by name, no size of its own."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    return re.sub(r"\s*\n\s*", " ", svg)
+
+
+def _grid(axes: Axes, axis: Any) -> None:
+    axes.grid(visible=True, axis=axis, color=FAINT, linewidth=0.5, alpha=0.5)
+    axes.set_axisbelow(True)
+
+
+def _nothing(name: str, title: str, why_not: str) -> Picture:
+    return Picture(name, title, plain(""), "", "", NumbersBehind((), ()), why_not)
+
+
+# --- Alliance scores
+
+
+def distribution(data: Published) -> Picture:
+    """How alliance scores are distributed within each utilization type."""
+    name, title = "distribution", "Alliance scores by utilization type"
+    records = list(data.records("marts.alliance_distribution"))
+    if not records:
+        return _nothing(name, title, "there is no participant in the cohort")
+    if all(record.number("participants").value is None for record in records):
+        return _nothing(name, title, "all counts are hidden, because some are small")
+    edges = sorted({(record.row["score_from"], record.row["score_to"]) for record in records} | set(_classes()))
+    labels = [_class_label(low, high) for low, high in edges]
+    by_type = {
+        group: {r.row["score_from"]: r for r in records if r.text("utilization_type") == group} for group in TYPES
+    }
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        panels = figure.subplots(3, 1, sharex=True) if narrow else figure.subplots(1, 3, sharey=True)
+        tallest = max((r.number("percent").value or 0.0) for r in records)
+        for axes, group, colour in zip(panels, TYPES, SERIES, strict=True):
+            heights = [
+                0.0 if low not in by_type[group] else by_type[group][low].number("percent").value or 0.0
+                for low, _ in edges
+            ]
+            bars = axes.bar(range(len(edges)), heights, width=0.86, color=colour, alpha=0.55, edgecolor=colour)
+            bars[-1].set_alpha(1.0)
+            for position, (low, _) in enumerate(edges):
+                record = by_type[group].get(low)
+                if record is not None and record.number("percent").is_hidden:
+                    axes.text(position, 0.5, "‡", ha="center", va="bottom")
+            axes.text(
+                len(edges) - 1,
+                heights[-1] + 1,
+                f"{heights[-1]:.0f}%" if heights[-1] else "",
+                ha="center",
+                va="bottom",
+                fontweight="bold",
+            )
+            axes.set_title(UTILIZATION[group])
+            axes.set_xticks(
+                range(len(edges)),
+                labels,
+                rotation=0 if narrow else 45,
+                ha="center" if narrow else "right",
+                rotation_mode="anchor",
+            )
+            axes.set_ylim(0, tallest * 1.18 or 1)
+            _grid(axes, "y")
+        figure.supxlabel("Alliance score", fontsize=9.5)
+        figure.supylabel("Percent of participants", fontsize=9.5)
+
+    wide, narrow = _svg(name, draw, 3.1, 6.0)
+    at_the_top = [
+        rich("{share} ({name})", share=percent(record.number("percent")), name=UTILIZATION[group].lower())
+        for group in TYPES
+        if (record := by_type[group].get(5.0)) is not None and record.number("percent").value is not None
+    ]
+    alternative = plain("Bars show what percent of a utilization type's participants has a score in each class.")
+    if at_the_top:
+        alternative += rich(
+            " At the ceiling, a score of 5 of 5, are {shares}.", shares=joined(at_the_top, last=" and ")
+        )
+    rows: list[list[Part]] = [
+        [
+            UTILIZATION[record.text("utilization_type")],
+            _marked_class(record),
+            count(record.number("participants")),
+            percent(record.number("percent")),
+        ]
+        for group in TYPES
+        for record in records
+        if record.text("utilization_type") == group
+    ]
+    return Picture(
+        name,
+        title,
+        alternative,
+        wide,
+        narrow,
+        NumbersBehind(("Utilization type", "Score", "Participants", "Percent of the type"), rows),
+    )
+
+
+def _classes() -> Iterator[tuple[float, float]]:
+    yield from ((1.0, 3.0), (3.0, 3.5), (3.5, 4.0), (4.0, 4.5), (4.5, 5.0), (5.0, 5.0))
+
+
+def _marked_class(record: Record) -> Rich:
+    low, high = fixed(record.number("score_from"), 1), fixed(record.number("score_to"), 1)
+    return low if low.text == high.text else rich("{low} to below {high}", low=low, high=high)
+
+
+def _class_label(low: object, high: object) -> str:
+    if low == high:
+        return f"{low:g}"
+    return f"< {high:g}" if low == 1.0 else f"{low:g}–"
+
+
+# --- WHO-5
+
+
+def transitions(data: Published) -> Picture:
+    """From which band of WHO-5 participants moved to which."""
+    name, title = "transitions", "WHO-5 from baseline to follow-up"
+    records = list(data.records("marts.wellbeing_transitions"))
+    if not records:
+        return _nothing(name, title, "there is no participant in the cohort")
+    if all(record.number("participants").value is None for record in records):
+        return _nothing(name, title, "all counts are hidden, because some are small")
+    cutoff = int(float(data.parameter("who5_cutoff").text("value")))
+    bands = sorted({(r.row[f"{when}_from"], r.row[f"{when}_to"]) for r in records for when in ("baseline", "followup")})
+    labels = [f"{low}–{high}" for low, high in bands]
+    at = {(r.row["baseline_from"], r.row["followup_from"]): r for r in records}
+    edge = sum(high <= cutoff for _, high in bands) - 0.5  # type: ignore[operator]
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        axes = figure.subplots()
+        for y, (start, _) in enumerate(bands):
+            for x, (end, _) in enumerate(bands):
+                record = at.get((start, end))
+                share = 0.0 if record is None else record.number("percent").value or 0.0
+                axes.add_patch(_square(x, y, 0.06 + 0.54 * share / 100.0))
+                if record is None:
+                    text = "0"
+                elif record.number("participants").is_hidden:
+                    text = "‡"
+                else:
+                    text = f"{record.number('participants').value:,.0f}"
+                    if share:
+                        text += f"\n{share:.0f}%"
+                axes.text(x, y, text, ha="center", va="center", gid=f"cell-{start}-{end}")
+        size = len(bands)
+        if -0.5 < edge < size - 0.5:
+            axes.plot([edge, edge], [-0.5, size - 0.5], color=INK, linewidth=2.2)
+            axes.plot([-0.5, size - 0.5], [edge, edge], color=INK, linewidth=2.2)
+        axes.set_xlim(-0.5, size - 0.5)
+        axes.set_ylim(-0.5, size - 0.5)
+        axes.set_xticks(range(size), labels)
+        axes.set_yticks(range(size), labels)
+        axes.set_xlabel("WHO-5 at follow-up")
+        axes.set_ylabel("WHO-5 at baseline")
+        axes.tick_params(length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+
+    wide, narrow = _svg(name, draw, 3.9, 3.6)
+    stayed = at.get((bands[0][0], bands[0][0]))
+    alternative = rich(
+        "Participants by band at baseline (rows) and follow-up (columns); the heavy lines are the cut-off at {cutoff}."
+        " Stronger colour is a larger share of the row.",
+        cutoff=parameter(data, "who5_cutoff"),
+    )
+    if stayed is not None and stayed.number("participants").value is not None:
+        alternative += rich(
+            " Of those who began at or below it, {share} ({n}) were still there at follow-up.",
+            share=percent(stayed.number("percent")),
+            n=count(stayed.number("participants")),
+        )
+    rows: list[list[Part]] = [
+        [
+            _marked_band(r, "baseline"),
+            _marked_band(r, "followup"),
+            count(r.number("participants")),
+            percent(r.number("percent")),
+        ]
+        for r in records
+    ]
+    return Picture(
+        name,
+        title,
+        alternative,
+        wide,
+        narrow,
+        NumbersBehind(("Baseline", "Follow-up", "Participants", "Percent of the baseline band"), rows),
+    )
+
+
+def _marked_band(record: Record, when: str) -> Rich:
+    return rich("{low}–{high}", low=count(record.number(f"{when}_from")), high=count(record.number(f"{when}_to")))
+
+
+def _square(x: int, y: int, alpha: float) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, facecolor=SERIES[0], alpha=alpha, edgecolor="none")
+
+
+def changes(data: Published) -> Picture:
+    """Mean change by utilization type, and the differences with Tukey's intervals."""
+    name, title = "changes", "Change of WHO-5 by utilization type, among those who screened positive"
+    means = [data.finding("wellbeing_change_group_means", group) for group in TYPES]
+    tukey = list(data.records("marts.inference_results", analysis="wellbeing_change_by_utilization_tukey"))
+    if all(r.number("estimate").value is None for r in (*means, *tukey)):
+        return _nothing(name, title, why_missing(means[0]))
+    names = [_contrast(record) for record in tukey]
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        panels = figure.subplots(2, 1) if narrow else figure.subplots(1, 2)
+        _whiskers(panels[0], [UTILIZATION[group] for group in TYPES], means, SERIES)
+        panels[0].set_title("Mean change, 95% CI")
+        _whiskers(panels[1], names, tukey, (INK, INK, INK))
+        panels[1].axvline(0, color=INK, linewidth=1, linestyle="--")
+        panels[1].set_title("Difference, Tukey 95% CI")
+        for axes in panels:
+            axes.set_xlabel("WHO-5 points")
+
+    wide, narrow = _svg(name, draw, 2.5, 4.4)
+    parts = [
+        rich("{group} {mean}", group=UTILIZATION[record.text("term")].lower(), mean=fixed(record.number("estimate")))
+        for record in means
+        if record.number("estimate").value is not None
+    ]
+    alternative = rich(
+        "Points with intervals. Mean changes in WHO-5 points: {means}. Beside them the three"
+        " pairwise differences; an interval"
+        " that crosses the dashed line at zero leaves the direction open.",
+        means=joined(parts, last=" and ") if parts else "none can be given",
+    )
+    rows: list[list[Part]] = [
+        [
+            label,
+            count(r.number("n")),
+            fixed(r.number("estimate")),
+            interval(fixed(r.number("ci_low")), fixed(r.number("ci_high"))),
+        ]
+        for label, r in [*((UTILIZATION[r.text("term")], r) for r in means), *zip(names, tukey, strict=True)]
+    ]
+    return Picture(
+        name,
+        title,
+        alternative,
+        wide,
+        narrow,
+        NumbersBehind(("Group or difference", "n", "WHO-5 points", "95% CI"), rows),
+    )
+
+
+def _contrast(record: Record) -> str:
+    first, second = record.text("term").split(" - ")
+    return f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}"
+
+
+def _whiskers(axes: Axes, labels: Sequence[str], records: Sequence[Record], colours: Sequence[str]) -> None:
+    for position, (record, colour, marker) in enumerate(zip(records, colours, _MARKERS, strict=True)):
+        value, low, high = (record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
+        if value is None:
+            continue
+        if low is not None and high is not None:
+            axes.plot([low, high], [position, position], color=colour, linewidth=2, solid_capstyle="butt")
+        axes.plot([value], [position], marker=marker, markersize=7, color=colour)
+    axes.set_yticks(range(len(labels)), [label.replace(" − ", " −\n") for label in labels])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    _grid(axes, "x")
+
+
+# --- Regressions
+
+
+def forest(data: Published) -> Picture:
+    """Standardized coefficients of Table 2 with their intervals."""
+    name, title = "forest", "What goes with well-being at follow-up: standardized coefficients"
+    order = ("age_years", "male", "time_in_care", "baseline_score", "alliance")
+    records = [data.finding("alliance_predicts_wellbeing", term) for term in order]
+    drawn = [(r, _standardized(r)) for r in records]
+    if all(values is None for _, values in drawn):
+        return _nothing(name, title, why_missing(records[0]))
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        axes = figure.subplots()
+        for position, (record, values) in enumerate(drawn):
+            if values is None:
+                continue
+            _, beta, low, high = values
+            emphasis = record.text("term") == "alliance"
+            colour = SERIES[0] if emphasis else INK
+            axes.plot([low, high], [position, position], color=colour, linewidth=2.4 if emphasis else 1.6)
+            axes.plot([beta], [position], marker="D" if emphasis else "o", markersize=7, color=colour)
+        axes.axvline(0, color=INK, linewidth=1, linestyle="--")
+        axes.set_yticks(
+            range(len(order)), [TERMS[term].replace(" (days)", "").replace(" (years)", "") for term in order]
+        )
+        axes.set_ylim(len(order) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("β, SD of follow-up per SD")
+        _grid(axes, "x")
+
+    wide, narrow = _svg(name, draw, 2.5, 2.7)
+    rows: list[list[Part]] = []
+    for record, values in drawn:
+        if values is None:
+            rows.append([TERMS[record.text("term")], fixed(record.number("standardized_estimate"), 3), "—"])
+            continue
+        per = values[0]
+        scale = "standardized_estimate/estimate"
+        rows.append(
+            [
+                TERMS[record.text("term")],
+                fixed(record.number("standardized_estimate"), 3),
+                interval(
+                    fixed(record.number("ci_low"), 3, per, scale),
+                    fixed(record.number("ci_high"), 3, per, scale),
+                ),
+            ]
+        )
+    known = [(r, v) for r, v in drawn if v is not None]
+    clear = [TERMS[r.text("term")].lower() for r, (_, _, low, high) in known if low > 0 or high < 0]
+    if not clear:
+        verdict = "No interval is away from zero."
+    elif len(clear) == len(known):
+        verdict = "All intervals are away from zero."
+    else:
+        one = len(clear) == 1
+        verdict = (
+            f"Away from zero {'is' if one else 'are'} the interval{'' if one else 's'} of {' and '.join(clear)};"
+            " the others cross it."
+        )
+    alternative = plain(f"Points with 95% intervals on one scale, zero dashed. {verdict}")
+    return Picture(name, title, alternative, wide, narrow, NumbersBehind(("Predictor", "β", "95% CI"), rows))
+
+
+def _standardized(record: Record) -> tuple[float, float, float, float] | None:
+    """Return what b is multiplied by to be β, β and its limits; None where there is no coefficient."""
+    b, beta, low, high = (
+        record.number(column).value for column in ("estimate", "standardized_estimate", "ci_low", "ci_high")
+    )
+    if b is None or beta is None or low is None or high is None or b == 0:
+        return None
+    per = beta / b
+    return per, beta, low * per, high * per
+
+
+def slope_lines(data: Published) -> Picture:
+    """The line of well-being along alliance at the levels of each moderator."""
+    name, title = "slope-lines", "Alliance and well-being at follow-up, at levels of the moderators"
+    lines = {
+        analysis: {
+            level: points
+            for level in LEVELS
+            if (points := list(data.records("marts.alliance_slopes", analysis=analysis, level=level)))
+        }
+        for analysis in MODERATIONS
+    }
+    drawable = [
+        points
+        for levels in lines.values()
+        for points in levels.values()
+        if points[0].number("predicted").value is not None
+    ]
+    if not drawable:
+        first = next(data.records("marts.alliance_slopes"), None)
+        return _nothing(name, title, "there is no model" if first is None else why_missing(first))
+    lowest = min(r.number("ci_low").value or 0.0 for points in drawable for r in points)
+    highest = max(r.number("ci_high").value or 0.0 for points in drawable for r in points)
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        panels = figure.subplots(3, 1, sharex=True) if narrow else figure.subplots(1, 3, sharey=True)
+        for axes, (analysis, levels) in zip(panels, lines.items(), strict=True):
+            for i, (level, points) in enumerate(levels.items()):
+                if points[0].number("predicted").value is None:
+                    continue
+                x, y, low, high = (
+                    [r.number(column).value or 0.0 for r in points]
+                    for column in ("alliance_score", "predicted", "ci_low", "ci_high")
+                )
+                axes.fill_between(x, low, high, color=SERIES[i], alpha=0.16, linewidth=0)
+                axes.plot(x, y, color=SERIES[i], linewidth=2, linestyle=_LINES[i], label=LEVELS[level].split(" (")[0])
+            axes.set_title(f"By {MODERATIONS[analysis]}")
+            axes.set_ylim(lowest - 2, highest + 0.32 * (highest - lowest))  # room for the legend
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(loc="upper left", frameon=False, fontsize=8.5, handlelength=2.6, labelspacing=0.25)
+            _grid(axes, "both")
+        figure.supxlabel("Alliance score", fontsize=9.5)
+        figure.supylabel("Expected WHO-5 at follow-up", fontsize=9.5)
+
+    wide, narrow = _svg(name, draw, 3.3, 7.4)
+    alternative = plain(
+        "Three panels of straight lines with 95% bands: low, mean and high values of a moderator, or"
+        " the utilization types."
+        " Beside each other they show the association at each level; the table of moderations tests whether it differs."
+        " between them is open."
+    )
+    rows: list[list[Part]] = []
+    for analysis, levels in lines.items():
+        for level, points in levels.items():
+            for record in (points[0], points[-1]):
+                rows.append(
+                    [
+                        f"By {MODERATIONS[analysis]}: {LEVELS[level].lower()}",
+                        fixed(record.number("alliance_score")),
+                        fixed(record.number("predicted")),
+                        interval(fixed(record.number("ci_low")), fixed(record.number("ci_high"))),
+                    ]
+                )
+    return Picture(
+        name, title, alternative, wide, narrow, NumbersBehind(("Line", "Alliance", "Expected WHO-5", "95% CI"), rows)
+    )

@@ -1,0 +1,170 @@
+"""Methods, from the code that ran: terms with the values of the vars, docstrings of the statistics, checklists."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from rapport import statistics
+from rapport.report.published import Number, Published, Record
+from rapport.report.rich import Part, Rich, count, marked, rich
+
+# What ran, in the order of the study: its name on the page, and the function that computed it.
+_PROCEDURES: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("Cronbach's α", statistics.cronbach_alpha),
+    ("Medians", statistics.medians),
+    ("Spearman's rank correlation", statistics.spearman),
+    ("Mann–Whitney U test", statistics.mann_whitney),
+    ("Kruskal–Wallis test", statistics.kruskal_wallis),
+    ("Dunn's test", statistics.dunn),
+    ("Holm's adjustment", statistics.holm),
+    ("Paired t test", statistics.paired_t),
+    ("Standardized mean changes", statistics.paired_effect_sizes),
+    ("Means of groups", statistics.group_means),
+    ("Analysis of variance", statistics.one_way_anova),
+    ("Tukey–Kramer contrasts", statistics.tukey_kramer),
+    ("Proportions with Wilson's interval", statistics.wilson),
+    ("Linear regression", statistics.least_squares),
+    ("Steps of a regression", statistics.hierarchical_regression),
+    ("Lines of the moderation models", statistics.prediction),
+    ("Slopes at levels of a moderator", statistics.direction),
+    ("Intervals of r and ρ", statistics.effect_intervals.of_correlation),
+    ("Interval of Kruskal–Wallis η²", statistics.effect_intervals.of_rank_eta_squared),
+    ("Interval of ANOVA η²", statistics.effect_intervals.of_eta_squared),
+    ("Interval of a standardized mean change", statistics.effect_intervals.of_mean_change),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """A statistic: its name, the function, and what its docstring says of formula and reference."""
+
+    name: str
+    function: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChecklistItem:
+    """An item of a reporting guideline and where the page answers it; no anchor where this data cannot."""
+
+    guideline: str
+    number: str
+    topic: str
+    answer: str
+    anchor: str
+
+
+def procedures() -> list[Procedure]:
+    """Return the statistics that ran, as their docstrings describe them."""
+    found = []
+    for name, function in _PROCEDURES:
+        docstring = inspect.getdoc(function) or ""
+        text = re.split(r"\n\s*(?:Args|Returns|Raises|Attributes):\n", docstring)[0]
+        reference = re.search(r"^Reference: .*$", docstring, flags=re.MULTILINE)
+        if reference and reference.group(0) not in text:
+            text += "\n\n" + reference.group(0)
+        text = re.sub(r"``([^`]*)``", r"\1", text.replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n"))
+        module = function.__module__.removeprefix("rapport.")
+        found.append(Procedure(name, f"{module}.{function.__name__}", text.strip()))
+    return found
+
+
+def terms(data: Published) -> list[tuple[str, Rich]]:
+    """Return the terms of the study, with the values of this build's vars."""
+
+    def value(name: str) -> Part:
+        record = data.parameter(name)
+        text = record.text("value")
+        if re.fullmatch(r"-?\d+", text):
+            return count(Number(float(text), record.source("value")))
+        return marked(text, record.source("value"), "text")
+
+    return [
+        (
+            "Study window",
+            rich("{start} to {end}, both days included.", start=value("study_start"), end=value("study_end")),
+        ),
+        ("Session", rich("A completed session whose UTC date lies in the window.")),
+        (
+            "WHO-5 score",
+            rich(
+                "{points} times the sum of the five items; with a skipped item there is none.",
+                points=value("who5_points_per_item"),
+            ),
+        ),
+        ("Baseline", rich("The latest scored assessment strictly before the first session.")),
+        (
+            "Follow-up",
+            rich(
+                "The latest scored assessment strictly after the last session, dated no later than"
+                " {end} and at least {days}"
+                " days after baseline.",
+                end=value("study_end"),
+                days=value("min_followup_days"),
+            ),
+        ),
+        ("Alliance score", rich("The sum of all answered alliance items of a participant, divided by their number.")),
+        (
+            "Utilization type",
+            rich("Teletherapy (sessions with therapists only), telecoaching (with coaches only), or both."),
+        ),
+        ("Screened positive", rich("A baseline score of {cutoff} or less.", cutoff=value("who5_cutoff"))),
+        (
+            "Clinical recovery",
+            rich("Screened positive, and a follow-up score above {cutoff}.", cutoff=value("who5_cutoff")),
+        ),
+        (
+            "Clinical improvement",
+            rich("A gain of {points} WHO-5 points or more.", points=value("improvement_points")),
+        ),
+        (
+            "Country",
+            rich(
+                "Within or outside {country}; an unknown country is left out of the comparison.",
+                country=value("home_country"),
+            ),
+        ),
+        (
+            "Eligible",
+            rich(
+                "Aged {age} or more, with the employer's benefit, registered, with at least"
+                " {sessions} session, a baseline, a"
+                " follow-up and a rating, judged in this order; a missing answer fails.",
+                age=value("adult_age"),
+                sessions=value("min_sessions"),
+            ),
+        ),
+        ("Significance", rich("P ≤ .05, two-sided; intervals are of 95%.")),
+    ]
+
+
+def parameters(data: Published) -> list[tuple[str, Rich, str]]:
+    """Return every parameter of the build: name, value, meaning."""
+    return [
+        (record.text("parameter"), marked(record.text("value"), record.source("value"), "text"), record.text("meaning"))
+        for record in data.records("marts.build_parameters")
+    ]
+
+
+def software(build: Record) -> list[tuple[str, str]]:
+    """Return the versions that built the tables, by package."""
+    return [
+        (name, version)
+        for name, _, version in (entry.strip().partition(" ") for entry in build.text("versions").split(";"))
+        if name
+    ]
+
+
+def checklist() -> list[ChecklistItem]:
+    """Return the items of STROBE (cohort studies) and RECORD, in order.
+
+    Topics are short forms of those in von Elm et al. (2007), PLoS Medicine 4, e296, and Benchimol et al. (2015), PLoS
+    Medicine 12, e1001885.
+    """
+    text = resources.files("rapport.report").joinpath("checklists.tsv").read_text(encoding="utf-8")
+    return [ChecklistItem(*line.split("\t")) for line in text.splitlines()[1:] if line]

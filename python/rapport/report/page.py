@@ -1,0 +1,300 @@
+"""The page: everything put together."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+import jinja2
+from markupsafe import Markup
+
+from rapport.report import flow, methods, sentences, tables
+from rapport.report.figures import pictures
+from rapport.report.labels import LAYERS
+from rapport.report.published import KEYS, MAIN_FINDINGS, Published, Record
+from rapport.report.rich import Rich, as_rich, count, fixed, interval, marked, p_value, percent, plain, rich
+
+_FINDINGS = {
+    ("alliance_by_sex", "female - male"): "Alliance by sex: difference of medians",
+    ("alliance_by_utilization", "utilization_type"): "Alliance by utilization type",
+    ("wellbeing_change", "followup - baseline"): "Change of WHO-5",
+    ("clinical_recovery", "screened_positive"): "Clinical recovery (share)",
+    ("alliance_predicts_wellbeing", "alliance"): "Alliance predicts well-being: b",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A table as a file inside the page."""
+
+    label: str
+    file_name: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTable:
+    """A drawn table with its notes and files."""
+
+    name: str
+    title: str
+    html: str
+    notes: tuple[Rich, ...]
+    downloads: tuple[Download, ...]
+
+
+def build_page(data: Published) -> str:
+    """Return the whole page as HTML that needs nothing else."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rapport.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["rich"] = as_rich
+    return environment.get_template("index.html.j2").render(
+        style=Markup(_template("style.css")),
+        script=Markup(_template("page.js")),
+        data=data,
+        origin=_origin(data),
+        gates=_gates(data),
+        later=_later_build(data),
+        aims=sentences.aims(data),
+        steps=flow.steps(data),
+        analysed=flow.analysed(data),
+        tables=[_shown(table) for table in _tables(data)],
+        pictures=pictures(data),
+        reproduction=_reproduction(data),
+        consistency=_consistency(data),
+        quality=_quality(data),
+        terms=methods.terms(data),
+        parameters=methods.parameters(data),
+        procedures=methods.procedures(),
+        software=methods.software(data.build),
+        build=data.build,
+        checklist=methods.checklist(),
+        count=count,
+        fixed=fixed,
+        moment=_moment,
+        day=_day,
+        row=_row,
+    )
+
+
+def _template(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+
+
+# --- The head of the page
+
+
+def _origin(data: Published) -> Rich:
+    """Say what data the page shows."""
+    sessions = data.record("marts.source_summary", table_name="sessions")
+    dates = rich(
+        "sessions from {first} to {last}, newest row of {loaded}",
+        first=_day(sessions, "first_event_on"),
+        last=_day(sessions, "last_event_on"),
+        loaded=_moment(sessions, "last_loaded_at"),
+    )
+    folder = Path(data.build.text("raw_folder")).name or data.build.text("raw_folder")
+    if data.is_synthetic:
+        return rich(
+            "Synthetic data: the study's twin (export {folder}), calibrated to the printed figures."
+            " No participant exists;"
+            " {dates}.",
+            folder=folder,
+            dates=dates,
+        )
+    return rich("Export {folder} ({form}): {dates}.", folder=folder, form=data.build.text("raw_format"), dates=dates)
+
+
+def _gates(data: Published) -> Rich:
+    gates = data.build.row.get("gates") or []
+    assert isinstance(gates, list)
+    closed = [gate for gate in gates if gate != "open"]
+    built = _moment(data.build, "published_at")
+    if not gates or closed:
+        return rich("Built {built}; the outcome of its gates is not on record.", built=built)
+    return rich("Built {built}; all {n} gates passed.", built=built, n=_literal(str(len(gates))))
+
+
+def _later_build(data: Published) -> str:
+    """Say that a later build did not publish, if so."""
+    latest = data.latest_build
+    if latest.flag("is_shown"):
+        return ""
+    return f"A later build ({latest.text('status')}) published nothing: this page shows the last good one."
+
+
+def _literal(text: str) -> Rich:
+    """Return a number that is no figure of the warehouse."""
+    return Rich(f"<span data-literal>{text}</span>", text)
+
+
+def _moment(record: Record, column: str) -> Rich:
+    value = record.moment(column)
+    return plain("—") if value is None else marked(f"{value:%Y-%m-%d %H:%M} UTC", record.source(column), "moment")
+
+
+def _day(record: Record, column: str) -> Rich:
+    text = record.text(column)
+    return marked(text, record.source(column), "text") if text else plain("—")
+
+
+def _row(record: Record) -> str:
+    """Return the source of a row whose cells name their columns."""
+    keys = {key: record.text(key) for key in KEYS[record.table]}
+    return f"{record.table}?{urlencode(keys)}"
+
+
+# --- Tables
+
+
+def _tables(data: Published) -> Iterator[tables.Table]:
+    yield tables.table_1(data)
+    yield tables.alliance_tests(data)
+    yield tables.wellbeing_tests(data)
+    yield tables.table_2(data)
+    yield tables.model_steps(data)
+    yield tables.moderations(data)
+    yield tables.slopes(data)
+
+
+def _shown(table: tables.Table) -> ShownTable:
+    drawn = tables.draw(table)
+    files = (
+        ("CSV", "csv", "text/csv", drawn.csv),
+        ("LaTeX", "tex", "application/x-tex", drawn.latex),
+        ("Word", "html", "text/html", drawn.word),
+    )
+    return ShownTable(
+        table.name,
+        table.title,
+        drawn.html,
+        tuple(as_rich(note) for note in table.notes),
+        tuple(
+            Download(label, f"{table.name}.{ending}", _data_link(kind, content))
+            for label, ending, kind, content in files
+        ),
+    )
+
+
+def _data_link(kind: str, content: str) -> str:
+    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(content.encode()).decode()}"
+
+
+# --- Reproduction and consistency
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A printed figure beside ours."""
+
+    record: Record
+    ours: Rich
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """The comparison with the printed figures: disagreements and agreements, with their numbers."""
+
+    differing: tuple[Printed, ...]
+    agreeing: tuple[Printed, ...]
+
+    @property
+    def hidden(self) -> int:
+        """How many cannot be compared because ours is hidden."""
+        return sum(item.verdict == "hidden" for item in self.differing)
+
+
+def _reproduction(data: Published) -> Reproduction:
+    differing: list[Printed] = []
+    agreeing: list[Printed] = []
+    for record in data.records("marts.reproduction"):
+        ours = record.number("our_value")
+        decimals = _decimals(record.text("printed"), ours.value)
+        agrees = record.row["agrees"]
+        verdict = "agrees" if agrees else "differs" if agrees is False else "not compared"
+        shown = Printed(record, fixed(ours, decimals), "hidden" if ours.is_hidden else verdict)
+        (agreeing if agrees else differing).append(shown)
+    return Reproduction(tuple(differing), tuple(agreeing))
+
+
+def _decimals(printed: str, ours: float | None) -> int:
+    """One decimal more than is printed, so that a near miss is seen; none for whole numbers."""
+    fraction = re.search(r"\.(\d+)", printed)
+    if fraction is None and (ours is None or ours == round(ours)):
+        return 0
+    return min(len(fraction.group(1)) + 1 if fraction else 1, 6)
+
+
+def _consistency(data: Published) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {"inconsistent": [], "rounding": [], "consistent": []}
+    for record in data.records("marts.consistency"):
+        found[record.text("verdict")].append(record)
+    return found
+
+
+# --- Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Rows of a raw table, and whether its newest was stale when the build was published."""
+
+    record: Record
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What the build says of itself."""
+
+    layers: tuple[tuple[str, Record], ...]
+    verdicts: tuple[Record, ...]
+    sources: tuple[Freshness, ...]
+    builds: tuple[Record, ...]
+    history: tuple[tuple[str, tuple[tuple[Record, Rich, Rich, Rich], ...]], ...]
+
+
+def _quality(data: Published) -> Quality:
+    published_at = data.build.moment("published_at")
+    limit = timedelta(hours=float(data.parameter("freshness_warn_hours").text("value")))
+    sources = []
+    for record in data.records("marts.source_summary"):
+        loaded = record.moment("last_loaded_at")
+        stale = loaded is None or published_at is None or published_at - loaded > limit
+        sources.append(Freshness(record, "stale" if stale else "fresh"))
+    history = []
+    for analysis, term in MAIN_FINDINGS:
+        lines = tuple(
+            (record, _estimate(record), _history_interval(record), p_value(record.number("p_value")))
+            for record in data.records("ops.findings_history", analysis=analysis, term=term)
+        )
+        history.append((_FINDINGS[analysis, term], lines))
+    return Quality(
+        layers=tuple(
+            (LAYERS.get(record.text("layer"), record.text("layer")), record)
+            for record in data.records("audit.verdict_counts")
+        ),
+        verdicts=tuple(data.records("audit.verdicts")),
+        sources=tuple(sources),
+        builds=tuple(data.records("ops.builds")),
+        history=tuple(history),
+    )
+
+
+def _estimate(record: Record) -> Rich:
+    if record.text("analysis") == "clinical_recovery":
+        return percent(record.number("estimate"), 1, 100.0)
+    return fixed(record.number("estimate"))
+
+
+def _history_interval(record: Record) -> Rich:
+    if record.text("analysis") == "clinical_recovery":
+        return interval(percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0))
+    return interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))

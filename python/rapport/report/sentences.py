@@ -1,0 +1,575 @@
+"""Findings in plain sentences, from the numbers alone.
+
+A P of .05 or less is a direction with a size; a larger one is no finding of equality: the sentence says what the
+interval still allows. Words for sizes follow Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd
+ed.: r .1, .3, .5; d .2, .5, .8; η² .01, .06, .14.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rapport.report.labels import GROUPS, MODERATIONS, TWO_GROUPS
+from rapport.report.published import Number, Published, Record
+from rapport.report.rich import (
+    NOTHING,
+    Rich,
+    as_rich,
+    bounded,
+    count,
+    fixed,
+    indexed,
+    interval,
+    joined,
+    p_phrase,
+    percent,
+    plain,
+    rich,
+)
+
+SIGNIFICANCE_LEVEL = 0.05
+_SIZES = {"r": (0.1, 0.3, 0.5), "d": (0.2, 0.5, 0.8), "eta_squared": (0.01, 0.06, 0.14)}
+_WORDS = ("negligible", "small", "medium", "large")
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One aim of the study: its question, its answer in a sentence, and what the answer rests on."""
+
+    number: int
+    question: str
+    answer: Rich
+    details: tuple[Rich, ...]
+
+
+def size_word(kind: str, value: float) -> str:
+    """Return Cohen's word for an effect size of kind ``r``, ``d`` or ``eta_squared``."""
+    return _WORDS[sum(abs(value) >= limit for limit in _SIZES[kind])]
+
+
+def is_significant(p: Number) -> bool:
+    """Whether there is a P and it is at most .05."""
+    return p.value is not None and p.value <= SIGNIFICANCE_LEVEL
+
+
+def why_missing(record: Record) -> str:
+    """Return why a row has no figures."""
+    if record.hidden - {"note"}:
+        return "hidden, because it would tell of a small number of people"
+    return record.text("note") or "the data do not support it"
+
+
+def aims(data: Published) -> list[Aim]:
+    """Return the three aims of the study with their answers."""
+    return [_aim_1(data), _aim_2(data), _aim_3(data)]
+
+
+# --- Aim 1: alliance
+
+
+def _aim_1(data: Published) -> Aim:
+    clauses = [_alliance_level(data)]
+    tested = [(analysis, names[4]) for analysis, names in TWO_GROUPS.items()]
+    records = [(data.finding(analysis, _term(analysis)), what) for analysis, what in tested]
+    records.append((data.finding("alliance_vs_age", "age_years"), "age"))
+    records.append((data.finding("alliance_by_utilization", "utilization_type"), "utilization type"))
+    differs = [(record, what) for record, what in records if is_significant(record.number("p_value"))]
+    open_questions = [what for record, what in records if _is_open(record)]
+    undefined = [what for record, what in records if record.number("p_value").value is None]
+    if differs:
+        clauses.append(
+            rich(
+                "it varied with {what}",
+                what=joined(
+                    [
+                        rich("{what} ({p}{size})", what=what, p=p_phrase(record.number("p_value")), size=_size(record))
+                        for record, what in differs
+                    ],
+                    last=" and ",
+                ),
+            )
+        )
+    if open_questions:
+        clauses.append(
+            rich(
+                "whether it varies with {what} these data do not settle",
+                what=joined(open_questions, last=" or "),
+            )
+        )
+    if undefined:
+        clauses.append(rich("no test can be shown by {what}", what=joined(undefined, last=" or ")))
+    answer = joined(clauses, "; ") + plain(".")
+    details = [
+        *(_two_groups(data, analysis) for analysis in TWO_GROUPS),
+        _age(data),
+        _utilization(data),
+        *_dunn(data),
+        _reliability(data),
+    ]
+    return Aim(
+        1,
+        "How do participants rate the alliance with their provider, and who rates it differently?",
+        answer,
+        tuple(details),
+    )
+
+
+def _term(analysis: str) -> str:
+    first, second, *_ = TWO_GROUPS[analysis]
+    return f"{first} - {second}"
+
+
+def _is_open(record: Record) -> bool:
+    p = record.number("p_value").value
+    return p is not None and p > SIGNIFICANCE_LEVEL
+
+
+def _size(record: Record) -> Rich:
+    kind, value = record.text("effect_size_name"), record.number("effect_size")
+    if kind not in _SIZES or value.value is None:
+        return plain("")
+    return rich(", {word} effect", word=size_word(kind, value.value))
+
+
+def _alliance_level(data: Published) -> Rich:
+    median = data.cell("alliance_score", "median")
+    n = data.cell("alliance_score", "n")
+    if median.value is None:
+        return plain(
+            "The alliance score of the cohort is " + ("hidden: too few people" if median.is_hidden else "not known")
+        )
+    word = "high" if median.value >= 4 else "moderate" if median.value >= 3 else "low"
+    return rich(
+        "Participants rated the alliance {word}: the median score is {median} on the scale from 1 to 5 (n = {n})",
+        word=word,
+        median=fixed(median),
+        n=count(n),
+    )
+
+
+def _effect(record: Record, symbol: str) -> Rich:
+    """Return the effect size with its interval, after a comma; nothing where there is none."""
+    value = record.number("effect_size")
+    if value.value is None:
+        return plain("")
+    limits = _limits(record)
+    if limits.text == NOTHING:
+        return rich(", {symbol} = {value}", symbol=symbol, value=bounded(value, 3))
+    return rich(", {symbol} = {value}, 95% CI {limits}", symbol=symbol, value=bounded(value, 3), limits=limits)
+
+
+def _limits(record: Record) -> Rich:
+    return interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3))
+
+
+def _two_groups(data: Published, analysis: str) -> Rich:
+    first, second, first_median, second_median, what = TWO_GROUPS[analysis]
+    record = data.finding(analysis, _term(analysis))
+    p, w = record.number("p_value"), record.number("statistic")
+    if p.value is None:
+        return rich("By {what}: no comparison ({why}).", what=what, why=why_missing(record))
+    groups = [data.finding("alliance_group_medians", name) for name in (first_median, second_median)]
+    medians = rich("medians {a} and {b}", a=fixed(groups[0].number("estimate")), b=fixed(groups[1].number("estimate")))
+    sizes = [group.number("n").value for group in groups]
+    test = rich("{p}{effect}", p=p_phrase(p), effect=_effect(record, "r"))
+    if w.value is not None:
+        test = rich("W = {w}, {test}", w=count(w), test=test)
+    if is_significant(p):
+        # W against its mean under equality; where it is hidden the medians have to tell.
+        excess = record.number("estimate").value
+        if w.value is not None and sizes[0] is not None and sizes[1] is not None:
+            excess = w.value - sizes[0] * sizes[1] / 2.0
+        r = record.number("effect_size").value
+        return rich(
+            "{a} rated the alliance {direction} than {b} ({medians}; {test}){size}.",
+            a=_capital(GROUPS[first]),
+            b=GROUPS[second],
+            direction="higher" if excess and excess > 0 else "lower" if excess else "differently",
+            medians=medians,
+            test=test,
+            size="" if r is None else f"; the effect is {size_word('r', r)}",
+        )
+    return rich(
+        "By {what} the data do not show which group rated higher ({medians}; {test}){allows}.",
+        what=what,
+        medians=medians,
+        test=test,
+        allows=_allows_r(record),
+    )
+
+
+def _allows_r(record: Record) -> Rich:
+    """Say what an interval of r that is compatible with both directions still allows."""
+    low, high = record.number("effect_size_low").value, record.number("effect_size_high").value
+    if low is None or high is None:
+        return plain("")
+    largest = size_word("r", max(abs(low), abs(high)))
+    if largest == "negligible":
+        return plain("; the interval allows differences in either direction, all of them negligible")
+    return plain(f"; the interval allows anything up to a {largest} difference")
+
+
+def _age(data: Published) -> Rich:
+    record = data.finding("alliance_vs_age", "age_years")
+    p, rho = record.number("p_value"), record.number("estimate")
+    if p.value is None or rho.value is None:
+        return rich("With age: no correlation can be computed ({why}).", why=why_missing(record))
+    test = rich(
+        "Spearman's ρ = {rho}, 95% CI {limits}, {p}", rho=bounded(rho, 3), limits=_limits(record), p=p_phrase(p)
+    )
+    if is_significant(p):
+        return rich(
+            "Older participants rated the alliance {direction} ({test}); the association is {size}.",
+            direction="higher" if rho.value > 0 else "lower",
+            test=test,
+            size=size_word("r", rho.value),
+        )
+    return rich(
+        "With age the data do not show in which direction ratings move ({test}){allows}.",
+        test=test,
+        allows=_allows_r(record),
+    )
+
+
+def _utilization(data: Published) -> Rich:
+    record = data.finding("alliance_by_utilization", "utilization_type")
+    p = record.number("p_value")
+    if p.value is None:
+        return rich("By utilization type: no comparison ({why}).", why=why_missing(record))
+    test = rich(
+        "Kruskal–Wallis H({df}) = {h}, {p}, η² = {eta}, 95% CI {limits}",
+        df=count(record.number("df")),
+        h=fixed(record.number("statistic")),
+        p=p_phrase(p),
+        eta=bounded(record.number("effect_size"), 3),
+        limits=interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3)),
+    )
+    if is_significant(p):
+        return rich(
+            "Ratings differed between the utilization types ({test}); the effect is {size}.",
+            test=test,
+            size=size_word("eta_squared", record.number("effect_size").value or 0.0),
+        )
+    high = record.number("effect_size_high").value
+    allows = "" if high is None else f"; the interval allows up to a {size_word('eta_squared', high)} effect"
+    return rich(
+        "The data do not show that ratings differ between the utilization types ({test}){allows}.",
+        test=test,
+        allows=allows,
+    )
+
+
+def _dunn(data: Published) -> list[Rich]:
+    sentences = []
+    for record in data.records("marts.inference_results", analysis="alliance_by_utilization_dunn"):
+        first, second = record.text("term").split(" - ")
+        p, z = record.number("p_adjusted"), record.number("statistic")
+        if p.value is None or z.value is None:
+            continue
+        test = rich("Dunn's Z = {z}, Holm-adjusted {p}", z=fixed(z), p=p_phrase(p))
+        if is_significant(p):
+            sentences.append(
+                rich(
+                    "Participants of {a} rated {direction} than those of {b} ({test}).",
+                    a=GROUPS[first],
+                    b=GROUPS[second],
+                    direction="higher" if z.value > 0 else "lower",
+                    test=test,
+                )
+            )
+        else:
+            sentences.append(
+                rich(
+                    "Between {a} and {b} no order of the ratings is shown ({test}).",
+                    a=GROUPS[first],
+                    b=GROUPS[second],
+                    test=test,
+                )
+            )
+    return sentences
+
+
+def _reliability(data: Published) -> Rich:
+    record = data.finding("alliance_reliability", "participant_means")
+    alpha = record.number("estimate")
+    if alpha.value is None:
+        return rich("The reliability of the two items cannot be given ({why}).", why=why_missing(record))
+    return rich("The two items of the score agree with Cronbach's α = {alpha}.", alpha=bounded(alpha))
+
+
+# --- Aim 2: well-being
+
+
+def _moved(value: float, positive: str, negative: str) -> str:
+    return positive if value > 0 else negative
+
+
+def _aim_2(data: Published) -> Aim:
+    record = data.finding("wellbeing_change", "followup - baseline")
+    change, p = record.number("estimate"), record.number("p_value")
+    cutoff = parameter(data, "who5_cutoff")
+    if change.value is None or p.value is None:
+        answer = rich(
+            "No statement on the change of well-being among those who screened positive (baseline ≤ {cutoff}): {why}.",
+            cutoff=cutoff,
+            why=why_missing(record),
+        )
+    else:
+        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        who = rich(
+            "Among the {n} participants who screened positive (baseline ≤ {cutoff})",
+            n=count(record.number("n")),
+            cutoff=cutoff,
+        )
+        d = record.number("effect_size")
+        if is_significant(p):
+            answer = rich(
+                "{who}, well-being {moved} by {points} WHO-5 points on average (95% CI {limits}, {p}){size}{rates}.",
+                who=who,
+                moved=_moved(change.value, "rose", "fell"),
+                points=_absolute(change),
+                limits=limits,
+                p=p_phrase(p),
+                size=plain("")
+                if d.value is None
+                else rich(", a {word} change (d = {d})", word=size_word("d", d.value), d=fixed(d)),
+                rates=_rates(data),
+            )
+        else:
+            answer = rich(
+                "{who}, the data do not show in which direction well-being moved: a mean change of"
+                " {points} WHO-5 points"
+                " ({p}), and the 95% interval allows anything from {limits} points{rates}.",
+                who=who,
+                points=fixed(change),
+                limits=limits,
+                p=p_phrase(p),
+                rates=_rates(data),
+            )
+    return Aim(
+        2,
+        "Does well-being change among those who began care with elevated depressive symptoms?",
+        answer,
+        (*_effect_sizes(data), _change_by_utilization(data), *_tukey(data)),
+    )
+
+
+def _absolute(number: Number) -> Rich:
+    """Return the size of a number whose direction the words give."""
+    if number.value is not None and number.value < 0:
+        return fixed(number, factor=-1.0)
+    return fixed(number)
+
+
+def parameter(data: Published, name: str) -> Rich:
+    """Return the value of a whole-number parameter of the build."""
+    record = data.parameter(name)
+    return count(Number(float(record.text("value")), record.source("value")))
+
+
+def _rates(data: Published) -> Rich:
+    parts = []
+    for analysis, verb in (("clinical_recovery", "recovered"), ("clinical_improvement", "improved clinically")):
+        record = data.finding(analysis, "screened_positive")
+        if record.number("estimate").value is not None:
+            parts.append(
+                rich(
+                    "{share} {verb} (95% CI {limits})",
+                    share=percent(record.number("estimate"), 1, 100.0),
+                    verb=verb,
+                    limits=interval(
+                        percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0)
+                    ),
+                )
+            )
+    return rich("; {parts}", parts=joined(parts, last=" and ")) if parts else plain("")
+
+
+def _effect_sizes(data: Published) -> list[Rich]:
+    parts = []
+    for term, symbol in (("d_rm", "d_rm"), ("d_z", "d_z"), ("d_av", "d_av")):
+        record = data.finding("wellbeing_change", term)
+        if record.number("effect_size").value is None:
+            continue
+        limits = interval(fixed(record.number("effect_size_low")), fixed(record.number("effect_size_high")))
+        parts.append(
+            rich(
+                "{symbol} = {d} (95% CI {limits})",
+                symbol=indexed(symbol),
+                d=fixed(record.number("effect_size")),
+                limits=limits,
+            )
+        )
+    relative = data.finding("wellbeing_change", "percent_change").number("estimate")
+    if relative.value is not None:
+        parts.append(rich("{percent} of the mean baseline", percent=percent(relative)))
+    return [rich("In other units the change is {parts}.", parts=joined(parts, "; "))] if parts else []
+
+
+def _change_by_utilization(data: Published) -> Rich:
+    record = data.finding("wellbeing_change_by_utilization", "utilization_type")
+    p = record.number("p_value")
+    if p.value is None:
+        return rich("By utilization type: no comparison of the changes ({why}).", why=why_missing(record))
+    test = rich(
+        "F({df}, {residual}) = {f}, {p}, η² = {eta}, 95% CI {limits}",
+        df=count(record.number("df")),
+        residual=count(record.number("df_residual")),
+        f=fixed(record.number("statistic")),
+        p=p_phrase(p),
+        eta=bounded(record.number("effect_size"), 3),
+        limits=interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3)),
+    )
+    if is_significant(p):
+        return rich(
+            "The change differed between the utilization types ({test}); the effect is {size}.",
+            test=test,
+            size=size_word("eta_squared", record.number("effect_size").value or 0.0),
+        )
+    high = record.number("effect_size_high").value
+    allows = "" if high is None else f"; the interval allows up to a {size_word('eta_squared', high)} effect"
+    return rich(
+        "The data do not show that the change differs between the utilization types ({test}){allows}.",
+        test=test,
+        allows=allows,
+    )
+
+
+def _tukey(data: Published) -> list[Rich]:
+    sentences = []
+    for record in data.records("marts.inference_results", analysis="wellbeing_change_by_utilization_tukey"):
+        first, second = record.text("term").split(" - ")
+        p, estimate = record.number("p_adjusted"), record.number("estimate")
+        if p.value is None or estimate.value is None:
+            continue
+        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        if is_significant(p):
+            sentences.append(
+                rich(
+                    "The change with {a} was {points} points {direction} than with {b}"
+                    " (Tukey 95% CI of the difference {limits}, adjusted {p}).",
+                    a=GROUPS[first],
+                    b=GROUPS[second],
+                    points=_absolute(estimate),
+                    direction=_moved(estimate.value, "higher", "lower"),
+                    limits=limits,
+                    p=p_phrase(p),
+                )
+            )
+        else:
+            sentences.append(
+                rich(
+                    "Between {a} and {b} the change may differ by anything from {limits} points"
+                    " (estimate {points}, adjusted {p}).",
+                    a=GROUPS[first],
+                    b=GROUPS[second],
+                    points=fixed(estimate),
+                    limits=limits,
+                    p=p_phrase(p),
+                )
+            )
+    return sentences
+
+
+# --- Aim 3: alliance and well-being
+
+
+def _aim_3(data: Published) -> Aim:
+    record = data.finding("alliance_predicts_wellbeing", "alliance")
+    b, p = record.number("estimate"), record.number("p_value")
+    if b.value is None or p.value is None:
+        answer = rich("No statement on alliance as a predictor of well-being: {why}.", why=why_missing(record))
+    else:
+        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        given = "at equal age, sex, time in care and baseline"
+        if is_significant(p):
+            answer = rich(
+                "Participants who rated the alliance one point higher had {points} WHO-5 points"
+                " {direction} at follow-up"
+                " (95% CI {limits}, {p}; n = {n}), {given}{share}. The study observes; it does not show a cause.",
+                points=_absolute(b),
+                direction=_moved(b.value, "more", "fewer"),
+                limits=limits,
+                p=p_phrase(p),
+                n=count(record.number("n")),
+                given=given,
+                share=_share(data),
+            )
+        else:
+            answer = rich(
+                "Whether alliance goes with well-being at follow-up these data do not settle: one"
+                " point of alliance goes"
+                " with {points} WHO-5 points ({p}; n = {n}), {given}, and the 95% interval allows"
+                " anything from {limits}.",
+                points=fixed(b),
+                p=p_phrase(p),
+                n=count(record.number("n")),
+                given=given,
+                limits=limits,
+            )
+    details = [_moderation(data, analysis) for analysis in MODERATIONS]
+    return Aim(3, "Do participants with a better alliance report more well-being at follow-up?", answer, tuple(details))
+
+
+def _share(data: Published) -> Rich:
+    step = data.record("marts.model_fit", analysis="alliance_predicts_wellbeing", step=3)
+    if step.number("delta_r_squared").value is None:
+        return plain("")
+    return rich(
+        "; alliance adds {delta} to the explained variance of {whole}",
+        delta=bounded(step.number("delta_r_squared"), 3),
+        whole=bounded(step.number("r_squared"), 3),
+    )
+
+
+def _moderation(data: Published, analysis: str) -> Rich:
+    moderator = MODERATIONS[analysis]
+    records = [r for r in data.records("marts.inference_results", analysis=analysis) if ":" in r.text("term")]
+    known = [r for r in records if r.number("p_value").value is not None]
+    if not known:
+        return rich(
+            "By {moderator}: no moderation can be tested ({why}).", moderator=moderator, why=why_missing(records[0])
+        )
+    step = data.record("marts.model_fit", analysis=analysis, step=2).number("p_value")
+    estimates = joined(
+        [
+            rich(
+                "{name}β = {beta}, 95% CI {limits}, {p}",
+                name="" if len(records) == 1 else _interaction(record) + " ",
+                beta=fixed(record.number("estimate"), 3),
+                limits=interval(fixed(record.number("ci_low")), fixed(record.number("ci_high"))),
+                p=p_phrase(record.number("p_value")),
+            )
+            for record in known
+        ],
+        "; ",
+    )
+    if is_significant(step):
+        return rich(
+            "The association depends on {moderator} (interaction {estimates}; step {p}).",
+            moderator=moderator,
+            estimates=estimates,
+            p=p_phrase(step),
+        )
+    if any(is_significant(record.number("p_value")) for record in known):
+        return rich(
+            "Taken together the interactions with {moderator} show no moderation, though one alone"
+            " would ({estimates}).",
+            moderator=moderator,
+            estimates=estimates,
+        )
+    return rich(
+        "Whether the association depends on {moderator} is not settled: the intervals of the"
+        " interaction hold both weaker"
+        " and stronger associations ({estimates}).",
+        moderator=moderator,
+        estimates=estimates,
+    )
+
+
+def _interaction(record: Record) -> str:
+    return GROUPS.get(record.text("term").split(":")[1], record.text("term"))
+
+
+def _capital(text: str) -> Rich:
+    return as_rich(text[:1].upper() + text[1:])

@@ -1,0 +1,734 @@
+"""The report: numbers as the warehouse has them, true sentences, a page that works for everybody and without a network."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import duckdb
+import pytest
+import yaml
+from conftest import ROOT, Warehouse
+from sufficient_statistics import reduced
+
+from rapport import study
+from rapport.demo import write_demo_export
+from rapport.report import Published, ReportError, Tables, published, read_published, sentences, tables
+from rapport.report.__main__ import main
+from rapport.report.page import build_page
+from rapport.report.published import KEYS, Number
+from rapport.report.rich import bounded, fixed, p_value
+
+MINUS = "\N{MINUS SIGN}"
+AXE = (ROOT / "tests/python/axe/axe.min.js").read_text(encoding="utf-8")
+WIDTHS = {"phone": 390, "laptop": 1280, "print": 718}
+
+# --- The tables of several exports: two built, two made from the first
+
+
+_built: dict[str, tuple[Tables, Path]] = {}
+_pages: dict[str, str] = {}
+_protected: dict[str, Published] = {}
+
+
+@pytest.fixture
+def of_400(built: Warehouse, workbench: Path) -> Tables:
+    """What a build of 400 participants published."""
+    if "400" not in _built:
+        kept = workbench / "reported.duckdb"
+        shutil.copy(built.db, kept)
+        _built["400"] = (read_published(kept), kept)
+    return copy.deepcopy(_built["400"][0])
+
+
+@pytest.fixture
+def page(of_400: Tables) -> str:
+    """The page of the 400 participants with every number."""
+    if "400" not in _pages:
+        _pages["400"] = build_page(everything(of_400))
+    return _pages["400"]
+
+
+def everything(found: Tables) -> Published:
+    """The page's tables without disclosure control, so that every number is there."""
+    return Published(found, {}, 10)
+
+
+def rows(frame: Any) -> list[dict[str, object]]:
+    return json.loads(frame.to_json(orient="records"))  # type: ignore[no-any-return]
+
+
+def with_undefined_tests(found: Tables) -> Tables:
+    """The same page for a cohort in which nobody screened positive: Aims 2 and 3 have no figures."""
+    statistics = reduced("none_positive")
+    blank = dict.fromkeys(found["marts.inference_results"][0])
+    found["marts.inference_results"] = [blank | row for row in rows(statistics.inference_results().reset_index())]
+    found["marts.model_fit"] = [
+        dict.fromkeys(found["marts.model_fit"][0]) | row for row in rows(statistics.model_fit().reset_index())
+    ]
+    found["marts.alliance_slopes"] = rows(study.slope_findings(statistics.regression_cross_products))
+    return found
+
+
+def of_a_million(found: Tables) -> Tables:
+    """The same page with counts of a million participants."""
+    people = {"n", "participants", "excluded", "quarantined", "delivered", "superseded", "used", "evaluated"}
+    for name, table in found.items():
+        for row in table:
+            for column, value in row.items():
+                counted = column in people or (
+                    name == "marts.table_1" and column == "value" and row["statistic"] == "n"
+                )
+                if counted and value is not None and "name" not in column:
+                    row[column] = int(value) * 2500 if not isinstance(value, str) else value  # type: ignore[call-overload]
+    return found
+
+
+# --- Numbers
+
+
+class Marked(HTMLParser):
+    """Collects what the page shows of the warehouse: (text, source, form, scale)."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str, str, str]] = []
+        self.open: list[tuple[str, str, str, str]] = []
+        self.text = ""
+        self.row = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        if tag == "tr":
+            self.row = found.get("data-row", "")
+        source, form = found.get("data-source"), found.get("data-format", "")
+        if "data-col" in found:
+            source, form = f"{self.row}#{found['data-col']}", "words"
+        if source is not None:
+            self.open.append((tag, source, form, found.get("data-scale", "")))
+            self.text = ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.open and self.open[-1][0] == tag:
+            _, *rest = self.open.pop()
+            self.found.append((self.text, *rest))  # type: ignore[arg-type]
+
+
+def as_keys(table: str, row: dict[str, object]) -> tuple[str, ...]:
+    return tuple("" if row[key] is None else str(row[key]) for key in KEYS[table])
+
+
+def assert_equals_warehouse(page: str, found: Tables) -> int:
+    """Compare every marked number with its place; return how many there are."""
+    places = {table: {as_keys(table, row): row for row in found[table]} for table in KEYS}
+    shown = Marked(page).found
+    for text, source, form, scale in shown:
+        place, column = source.rsplit("#", 1)
+        table, query = place.split("?", 1)
+        row = places[table][tuple(value for _, value in parse_qsl(query, keep_blank_values=True))]
+        value = row[column]
+        factor = 1.0
+        if scale:
+            over, _, under = scale.partition("/")
+            factor = float(row[over]) / float(row[under]) if under else float(scale)  # type: ignore[arg-type]
+        assert agrees(text, value, form, factor), (text, source, value, form, scale)
+    return len(shown)
+
+
+def agrees(text: str, value: object, form: str, factor: float) -> bool:
+    if form == "words":
+        return text == str("" if value is None else value).replace("_", " ") or text == str(value or "")
+    if form == "text":
+        return text == str(value)
+    if form == "moment":
+        assert isinstance(value, datetime)
+        return text == value.strftime("%Y-%m-%d %H:%M UTC")
+    number = float(value) * factor  # type: ignore[arg-type]
+    if form == "p":
+        if text in ("< .001", "> .999"):
+            return number < 0.001 if text.startswith("<") else number > 0.999
+        return re.fullmatch(r"\.\d{3}|1\.000", text) is not None and abs(float(text) - number) <= 0.0005 + 1e-12
+    kind, decimals = form.split(":")
+    plain = text.replace(MINUS, "-").replace(",", "")
+    if kind == "bounded":
+        assert not re.match(r"-?0\.", plain), text
+    digits = len(plain.partition(".")[2])
+    return digits == int(decimals) and abs(float(plain) - number) <= 0.5 * 10.0**-digits * (1 + 1e-9) + 1e-12
+
+
+def test_every_number_equals_the_warehouse(of_400: Tables, page: str) -> None:
+    with duckdb.connect(str(_built["400"][1]), read_only=True) as connection:
+        for table in KEYS:
+            if table.startswith("marts."):
+                cursor = connection.execute(f"select * from {table}")
+                names = [column[0] for column in cursor.description or ()]
+                of_400[table] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    assert assert_equals_warehouse(page, of_400) > 4000
+
+
+def test_the_comparison_sees_a_wrong_number(of_400: Tables, page: str) -> None:
+    of_400["marts.model_fit"][2]["r_squared"] = 0.5
+    with pytest.raises(AssertionError, match="r_squared"):
+        assert_equals_warehouse(page, of_400)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "form", "good"),
+    [
+        ("1.00", 1.004, "fixed:2", True),
+        ("1.01", 1.004, "fixed:2", False),
+        ("1.0", 1.0, "fixed:2", False),
+        ("−0.02", -0.0151, "fixed:2", True),
+        (".060", 0.0602, "bounded:3", True),
+        ("< .001", 0.002, "p", False),
+        (".040", 0.03996, "p", True),
+    ],
+)
+def test_what_agrees(text: str, value: float, form: str, good: bool) -> None:
+    assert agrees(text, value, form, 1.0) is good
+
+
+# Digits that belong to words and not to the warehouse.
+WORDS = (
+    *(
+        "WHO-5",
+        "95%",
+        "Table 1",
+        "Table 2",
+        "R2",
+        "from 1 to 5",
+        "Step 1",
+        "step 2",
+        "step 1",
+        "5 of 5",
+        "Aim 1",
+        "Aim 2",
+    ),
+    *("Aim 3", "(aim 1)", "(aim 2)", "(aim 3)", "P ≤ .05", "below 0", "per 1", "SHA-256", "participants per SD"),
+)
+
+
+def test_no_number_stands_outside_the_warehouse(of_400: Tables, page: str) -> None:
+    body = page[page.index("<body") :]
+    for pattern in (
+        r"<svg.*?</svg>",
+        r"<script.*?</script>",
+        r"<span class=\"n\".*?</span>",
+        r"<span data-literal>.*?</span>",
+    ):
+        body = re.sub(pattern, " ", body, flags=re.DOTALL)
+    for block in ("details", "dl", "div"):
+        body = re.sub(rf"<{block}[^>]* data-literal>.*?</{block}>", " ", body, flags=re.DOTALL)
+    body = re.sub(r"<(td|th)[^>]* data-col=.*?</\1>", " ", body, flags=re.DOTALL)
+    text = unescape(re.sub(r"<[^>]+>", "", body))
+    reasons = [str(row["reason"]) for row in of_400["marts.exclusion_reasons"]]
+    meanings = [str(row["meaning"]) for row in of_400["marts.build_parameters"]]
+    for words in (*reasons, *meanings, *WORDS):
+        text = text.replace(words, " ")
+    text = re.sub(r"Step \d:|who5_[a-z_0-9]+", " ", text)
+    left = [line.strip() for line in text.splitlines() if re.search(r"\d", line)]
+    assert not left, left[:10]
+
+
+def test_pictures_draw_the_numbers_behind_them(of_400: Tables) -> None:
+    from rapport.report.figures import transitions
+
+    picture = transitions(everything(of_400))
+    for row in of_400["marts.wellbeing_transitions"]:
+        for svg in (picture.wide, picture.narrow):
+            cell = re.search(rf'id="[^"]*cell-{row["baseline_from"]}-{row["followup_from"]}".*?</g>', svg)
+            assert cell is not None
+            text = re.sub(r"<!--.*?-->|<[^>]+>", " ", cell.group(0)).split()
+            assert f"{row['participants']:,}" in text
+            assert f"{row['percent']:.0f}%" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0004, "< .001"), (0.001, ".001"), (0.05, ".050"), (0.9996, "> .999"), (None, "—")],
+)
+def test_p_in_apa_style(value: float | None, shown: str) -> None:
+    assert p_value(Number(value, "x")).text == shown
+
+
+def test_zeros_are_dropped_only_where_nothing_exceeds_1() -> None:
+    assert bounded(Number(0.055, "x"), 3).text == ".055"
+    assert bounded(Number(-0.0078, "x"), 3).text == f"{MINUS}.008"
+    assert bounded(Number(1.0, "x")).text == "1.00"
+    assert fixed(Number(0.055, "x")).text == "0.06"
+    assert fixed(Number(-0.001, "x")).text == "0.00"
+    assert fixed(Number(1234567.0, "x"), 0).text == "1,234,567"
+    assert fixed(Number(None, "x", is_hidden=True)).text == "‡"
+
+
+# --- Sentences
+
+
+def change(found: Tables, analysis: str, term: str, **figures: object) -> None:
+    row = next(r for r in found["marts.inference_results"] if (r["analysis"], r["term"]) == (analysis, term))
+    row.update(figures)
+
+
+def answers(found: Tables) -> list[str]:
+    return [aim.answer.text.replace("\N{NO-BREAK SPACE}", " ") for aim in sentences.aims(everything(found))]
+
+
+def all_sentences(found: Tables) -> str:
+    return "\n".join(
+        line.text.replace("\N{NO-BREAK SPACE}", " ")
+        for aim in sentences.aims(everything(found))
+        for line in (aim.answer, *aim.details)
+    )
+
+
+def test_direction_and_size_follow_the_numbers(of_400: Tables) -> None:
+    change(
+        of_400,
+        "wellbeing_change",
+        "followup - baseline",
+        estimate=-4.0,
+        p_value=0.01,
+        ci_low=-7.0,
+        ci_high=-1.0,
+        effect_size=-0.3,
+    )
+    change(of_400, "alliance_predicts_wellbeing", "alliance", estimate=-2.0, p_value=0.02, ci_low=-3.7, ci_high=-0.3)
+    _, wellbeing, alliance = answers(of_400)
+    assert "well-being fell by 4.00 WHO-5 points" in wellbeing
+    assert "a small change" in wellbeing
+    assert "had 2.00 WHO-5 points fewer at follow-up (95% CI −3.70 to −0.30, P = .020" in alliance
+    assert "does not show a cause" in alliance
+
+
+def test_a_large_p_is_no_equality(of_400: Tables) -> None:
+    for row in of_400["marts.inference_results"]:
+        for column in ("p_value", "p_adjusted"):
+            row[column] = None if row[column] is None else 0.4
+    change(of_400, "wellbeing_change", "followup - baseline", estimate=1.0, ci_low=-2.0, ci_high=4.0)
+    change(
+        of_400,
+        "alliance_by_country",
+        "outside_usa - within_usa",
+        effect_size=0.05,
+        effect_size_low=-0.1,
+        effect_size_high=0.2,
+    )
+    for row in of_400["marts.model_fit"]:
+        row["p_value"] = 0.4
+    text = all_sentences(of_400)
+    assert not re.search(
+        r"no difference|not differ|no effect|equal|same|no association", text.replace("at equal age", "")
+    )
+    assert "the 95% interval allows anything from −2.00 to 4.00 points" in text
+    assert "the interval allows anything up to a small difference" in text
+    assert "these data do not settle" in answers(of_400)[2]
+
+
+def test_the_higher_group_is_named(of_400: Tables) -> None:
+    sizes = {
+        row["term"]: float(str(row["n"]))
+        for row in of_400["marts.inference_results"]
+        if row["analysis"] == "alliance_group_medians"
+    }
+    even = sizes["female"] * sizes["male"] / 2
+    for w, word in ((even * 1.2, "higher"), (even * 0.8, "lower")):
+        change(of_400, "alliance_by_sex", "female - male", statistic=w, p_value=0.01, effect_size=0.12)
+        text = all_sentences(of_400)
+        assert f"Females rated the alliance {word} than males" in text
+        assert "the effect is small" in text
+
+
+def test_undefined_tests_say_why(of_400: Tables) -> None:
+    text = all_sentences(with_undefined_tests(of_400))
+    assert (
+        "No statement on the change of well-being among those who screened positive (baseline ≤ 28): no participants."
+        in text
+    )
+    assert "No statement on alliance as a predictor of well-being: no participants." in text
+    assert "None" not in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "word"),
+    [
+        ("r", 0.09, "negligible"),
+        ("r", -0.3, "medium"),
+        ("d", 1.06, "large"),
+        ("d", 0.2, "small"),
+        ("eta_squared", 0.011, "small"),
+    ],
+)
+def test_words_for_sizes(kind: str, value: float, word: str) -> None:
+    assert sentences.size_word(kind, value) == word
+
+
+# --- Tables
+
+
+MAKERS: tuple[Callable[[Published], tables.Table], ...] = (
+    *(tables.table_1, tables.alliance_tests, tables.wellbeing_tests, tables.table_2),
+    *(tables.model_steps, tables.moderations, tables.slopes),
+)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_table_is_the_same_in_every_form(of_400: Tables, maker: Callable[[Published], tables.Table]) -> None:
+    drawn = tables.draw(maker(everything(of_400)))
+    lines = list(csv.reader(io.StringIO(drawn.csv)))
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines) > 5
+    cells = {cell for line in lines[1:] for cell in line if re.search(r"\d", cell)}
+    page = unescape(re.sub(r"<[^>]+>", "", drawn.html)).replace(MINUS, "-").replace("\N{NO-BREAK SPACE}", " ")
+    word = unescape(re.sub(r"<[^>]+>", "", drawn.word)).replace(MINUS, "-").replace("\N{NO-BREAK SPACE}", " ")
+    latex = (
+        drawn.latex.replace("$-$", "-").replace(r"\%", "%").replace(r"\textless{}", "<").replace(r"\textgreater{}", ">")
+    )
+    for cell in cells:
+        assert cell.replace("d_", "d") in page.replace("d_", "d")
+        assert cell in word
+        if not re.search("[²βαρΔ×_–]", cell):
+            assert cell in latex
+    assert "style=" in drawn.word
+    assert "<style" not in drawn.html
+    assert drawn.latex.isascii(), re.findall(r"[^\x00-\x7f]", drawn.latex)
+
+
+def test_table_1_is_the_paper_s(of_400: Tables) -> None:
+    lines = {
+        row.label: [tables.as_rich(cell).text for cell in row.cells] for row in tables.table_1(everything(of_400)).rows
+    }
+    assert all(re.fullmatch(r"\d+\.\d\d \(\d+\.\d\d\)", cell) for cell in lines["Age, M (SD)"])
+    assert all(re.fullmatch(r"\d\.\d\d \[\d, \d\]", cell) for cell in lines["Alliance score, median [min, max]"])
+    assert all(re.fullmatch(r"[\d,]+ \(\d+\.\d%\)", cell) for cell in lines["Sex: missing, n (%)"])
+
+
+def test_a_table_without_figures_says_why(of_400: Tables) -> None:
+    table = tables.table_2(everything(with_undefined_tests(of_400)))
+    assert "Where figures are missing: no participants." in [tables.as_rich(note).text for note in table.notes]
+    assert all(tables.as_rich(row.cells[0]).text == "—" for row in table.rows)
+
+
+# --- In a browser
+
+
+class Browser:
+    """Chromium without a network."""
+
+    def __init__(self) -> None:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.options import Options
+        from selenium.webdriver.chrome.service import Service
+
+        binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+        if binary is None or driver is None:
+            pytest.fail("chromium and chromedriver are missing: apt-get install chromium chromium-driver")
+        options = Options()
+        options.binary_location = binary
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(driver))
+        self.driver.set_script_timeout(120)
+        self.do("Network.enable")
+        self.do("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+
+    def do(self, command: str, **arguments: object) -> Any:
+        return self.driver.execute_cdp_cmd(command, arguments)
+
+    def open(self, path: Path) -> None:
+        self.driver.get(path.as_uri())
+
+    def look(self, width: str, dark: bool = False) -> None:
+        self.do(
+            "Emulation.setDeviceMetricsOverride",
+            width=WIDTHS[width],
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width == "phone",
+        )
+        self.do(
+            "Emulation.setEmulatedMedia",
+            media="print" if width == "print" else "screen",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
+
+    def run(self, script: str) -> Any:
+        return self.driver.execute_script(script)
+
+    def requests(self) -> set[str]:
+        """The addresses that were asked for since the last call, but data inside the page."""
+        found = set()
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                found.add(unquote(message["params"]["request"]["url"]).split("#")[0])
+        return {address for address in found if not address.startswith("data:")}
+
+    def complaints(self) -> list[dict[str, Any]]:
+        return self.driver.get_log("browser")  # type: ignore[no-any-return]
+
+    def violations(self) -> list[str]:
+        """What axe-core finds, with an example each."""
+        if not self.run("return 'axe' in window"):
+            self.run(AXE)
+        result = self.driver.execute_async_script(
+            "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
+        )
+        return [
+            f"{found['id']}: {found['nodes'][0]['html'][:200]} ({len(found['nodes'])})"
+            for found in result["violations"]
+        ]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    session = Browser()
+    yield session
+    session.driver.quit()
+
+
+EMPTY = """
+const seen = (element) => { const box = element.getBoundingClientRect(); return box.width > 20 && box.height > 20; };
+const empty = [];
+for (const picture of document.querySelectorAll('figure.picture')) {
+  const why = picture.querySelector('.missing');
+  const shown = [...picture.querySelectorAll('svg')].filter(seen);
+  const marks = shown.length === 1 ? shown[0].querySelectorAll('path, use').length : 0;
+  if (why ? why.textContent.length < 15 : shown.length !== 1 || marks < 5) empty.push(picture.id);
+  if (!why && picture.querySelectorAll('details tbody tr').length < 3) empty.push(picture.id + ' numbers');
+}
+for (const table of document.querySelectorAll('figure.table')) {
+  if (!seen(table.querySelector('table')) || table.querySelectorAll('tbody tr').length < 5) empty.push(table.id);
+  if ([...table.querySelectorAll('a[download]')].some((link) => link.href.length < 200)) empty.push(table.id + ' files');
+}
+for (const section of document.querySelectorAll('section')) if (section.textContent.length < 200) empty.push(section.id);
+for (const name of ['figure.picture', 'figure.table', 'section', 'article.aim', '.flow > li']) {
+  if (document.querySelectorAll(name).length < 3) empty.push('few ' + name);
+}
+if (document.documentElement.scrollWidth > window.innerWidth + 1) empty.push('wider than the screen');
+return empty;
+"""
+
+
+EVERY_LOOK = tuple((width, dark) for width in WIDTHS for dark in (False, True))
+
+
+def check_in_browser(browser: Browser, path: Path, looks: tuple[tuple[str, bool], ...]) -> None:
+    browser.requests()
+    browser.complaints()
+    browser.look(*looks[0])
+    browser.open(path)
+    for width, dark in looks:
+        browser.look(width, dark)
+        # What is folded away has to fit, and to be accessible, too.
+        browser.run("for (const fold of document.querySelectorAll('details')) fold.open = true")
+        assert browser.run(EMPTY) == [], (width, dark)
+        if width != "laptop":
+            browser.run("for (const fold of document.querySelectorAll('details')) fold.open = false")
+        assert browser.violations() == [], (width, dark)
+    assert browser.complaints() == []
+    assert browser.requests() == {unquote(path.as_uri())}
+    assert path.stat().st_size < 3_000_000
+
+
+def test_the_page_in_a_browser(page: str, browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(page, encoding="utf-8")
+    check_in_browser(browser, path, EVERY_LOOK)
+    assert browser.run("return document.querySelector('.missing') === null")
+    browser.look("laptop")
+    browser.driver.find_element("css selector", "button.copy").send_keys("\n")
+    assert browser.run("return document.getElementById('copied').textContent") == "Table copied"
+    colours = "const style = getComputedStyle(document.body); return [style.color, style.backgroundColor]"
+    light = browser.run(colours)
+    browser.look("laptop", dark=True)
+    assert browser.run(colours) != light
+
+
+def test_a_page_with_undefined_tests_in_a_browser(of_400: Tables, browser: Browser, tmp_path: Path) -> None:
+    found = with_undefined_tests(of_400)
+    page = tmp_path / "index.html"
+    page.write_text(build_page(everything(found)), encoding="utf-8")
+    assert_equals_warehouse(page.read_text(encoding="utf-8"), found)
+    check_in_browser(browser, page, (("phone", False),))
+    assert browser.run("return document.querySelector('#forest .missing').textContent") == "Not drawn: no participants."
+
+
+def test_a_page_of_a_million_in_a_browser(of_400: Tables, browser: Browser, tmp_path: Path) -> None:
+    found = of_a_million(of_400)
+    page = tmp_path / "index.html"
+    started = time.process_time()
+    page.write_text(build_page(everything(found)), encoding="utf-8")
+    assert time.process_time() - started < 8
+    assert_equals_warehouse(page.read_text(encoding="utf-8"), found)
+    assert max(int(row["participants"]) for row in found["marts.eligibility_flow"]) >= 1_000_000
+    check_in_browser(browser, page, (("phone", True),))
+
+
+def test_a_report_on_twelve_participants(warehouse: Warehouse, browser: Browser, tmp_path: Path) -> None:
+    shutil.rmtree(warehouse.raw)
+    write_demo_export(warehouse.raw, participants=12, seed=3, part_files=1)
+    outcome = warehouse.run()
+    assert outcome.success, outcome.output
+    page = tmp_path / "reports" / "index.html"
+    assert main(["--db", str(warehouse.db), "--out", str(page)]) == 0
+    assert "index.html" in warehouse.capfd.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert "‡" in text
+    # Nobody can be counted: no number from 1 to 9 is shown of people.
+    for shown, source, form, _ in Marked(text).found:
+        if form == "fixed:0" and re.search(r"#(n|participants|excluded)$", source):
+            assert not 0 < int(shown.replace(",", "")) < 10, source
+    check_in_browser(browser, page, (("laptop", False),))
+
+
+# --- The command and its promises
+
+
+def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--db", str(tmp_path / "none.duckdb")]) == 2
+    assert "does not exist: run `make build` first" in capsys.readouterr().err
+    duckdb.connect(str(tmp_path / "empty.duckdb")).close()
+    assert main(["--db", str(tmp_path / "empty.duckdb")]) == 2
+    assert "holds no whole publication" in capsys.readouterr().err
+    (tmp_path / "text.duckdb").write_text("x" * 5000, encoding="utf-8")
+    with pytest.raises(ReportError, match="the database cannot be opened"):
+        read_published(tmp_path / "text.duckdb")
+
+
+def test_the_page_says_what_it_shows(of_400: Tables, page: str) -> None:
+    assert "Export raw (parquet): sessions from" in unescape(re.sub(r"<[^>]+>", "", page))
+    assert re.search(r"all <span data-literal>\d</span> gates passed", page)
+    parameter = next(row for row in of_400["marts.build_parameters"] if row["parameter"] == "is_calibrated")
+    parameter["value"] = "true"
+    of_400["ops.builds"].insert(
+        0, of_400["ops.builds"][0] | {"build_number": 99, "is_shown": False, "status": "failed"}
+    )
+    page = build_page(everything(of_400))
+    assert "Synthetic data: the study&#39;s twin" in page
+    assert "<title>Synthetic:" in page
+    assert "A later build (failed) published nothing" in page
+
+
+def test_nothing_about_single_people_is_read(of_400: Tables) -> None:
+    assert not [name for name in KEYS if name in ("marts.eligibility", "marts.analysis_cohort", "marts.who5_change")]
+    columns = {column for table in of_400.values() for row in table for column in row}
+    assert not columns & {"participant_id", "sample_keys", "detail"}
+
+
+@pytest.fixture
+def protected(of_400: Tables) -> Published:
+    """The 400 participants as anybody may see them."""
+    if "400" not in _protected:
+        _protected["400"] = published(of_400)
+    return _protected["400"]
+
+
+def test_small_counts_are_hidden(protected: Published) -> None:
+    page = build_page(protected)
+    assert protected.min_cell == 10
+    for text, source, form, _ in Marked(page).found:
+        if form == "fixed:0" and re.match(r"marts\.(eligibility_flow|exclusion|alliance_d|wellbeing_t)", source):
+            assert not 0 < int(text.replace(",", "")) < 10, source
+
+
+def test_subtraction_gives_no_small_count_back(of_400: Tables, protected: Published) -> None:
+    """In every set of counts whose sum is shown, one hidden count alone would be the rest of it."""
+    sums = {
+        f"alliance, {group}": (
+            protected.cell("participants", "n", group),
+            list(protected.records("marts.alliance_distribution", utilization_type=group)),
+        )
+        for group in ("teletherapy", "telecoaching", "both")
+    }
+    sums |= {
+        f"reasons, {step.text('criterion')}": (
+            step.number("excluded"),
+            list(protected.records("marts.exclusion_reasons", criterion=step.text("criterion"))),
+        )
+        for step in protected.records("marts.eligibility_flow")
+    }
+    sums["baseline up to the cut-off"] = (
+        protected.cell("screened_positive", "n"),
+        list(protected.records("marts.wellbeing_transitions", baseline_from=0)),
+    )
+    hidden_somewhere = 0
+    for name, (total, parts) in sums.items():
+        hidden = [part for part in parts if part.number("participants").is_hidden]
+        hidden_somewhere += len(hidden)
+        if total.value is not None:
+            assert len(hidden) != 1, name
+        for part in parts:
+            if "percent" in part.row:
+                assert part.number("percent").is_hidden >= part.number("participants").is_hidden
+    assert hidden_somewhere
+
+
+def test_a_figure_goes_wherever_it_stands(protected: Published) -> None:
+    gone = {
+        (record.row["variable"], record.row["utilization_type"], record.row["statistic"], record.row["level"])
+        for record in protected.records("marts.table_1")
+        if record.hidden
+    }
+    compared = 0
+    for record in protected.records("marts.reproduction", target_table="table_1"):
+        row = record.row
+        if (row["analysis"], row["utilization_type"], row["column_name"], row["term"]) in gone:
+            assert record.number("our_value").is_hidden
+            compared += 1
+    assert compared
+    for record in protected.records("ops.findings_history"):
+        current = protected.finding(record.text("analysis"), record.text("term"))
+        assert record.number("estimate").is_hidden >= current.number("estimate").is_hidden
+
+
+def test_lines_go_with_a_coefficient_of_their_model(of_400: Tables) -> None:
+    from rapport.report.protection import _hide_slopes
+
+    position = next(
+        i for i, row in enumerate(of_400["marts.inference_results"]) if row["analysis"] == "moderation_by_sessions"
+    )
+    hidden = {("marts.inference_results", position): frozenset({"estimate"})}
+    _hide_slopes(of_400, hidden)
+    for row in of_400["marts.alliance_slopes"]:
+        assert (row["slope"] is None) == (row["analysis"] == "moderation_by_sessions")
+
+
+def test_min_cell_may_only_be_stricter(of_400: Tables) -> None:
+    with pytest.raises(ReportError, match="looser than the build's 10"):
+        published(of_400, 5)
+
+
+def test_the_exposure_names_what_the_page_reads() -> None:
+    exposure = yaml.safe_load((ROOT / "models/exposures.yml").read_text(encoding="utf-8"))["exposures"][0]
+    named = {reference.split("'")[1] for reference in exposure["depends_on"]}
+    assert {name.removeprefix("marts.") for name in KEYS if name.startswith("marts.")} | {"publish"} == named
+
+
+def test_checklists_point_into_the_page(page: str) -> None:
+    from rapport.report.methods import checklist, procedures
+
+    items = checklist()
+    assert len([item for item in items if item.guideline == "STROBE"]) == 34
+    assert len([item for item in items if item.guideline == "RECORD"]) == 13
+    for item in items:
+        assert item.answer
+        assert not item.anchor or f'id="{item.anchor}"' in page
+    assert all(len(procedure.text) > 30 for procedure in procedures())
