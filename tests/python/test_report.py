@@ -26,7 +26,7 @@ from sufficient_statistics import reduced
 from rapport import study
 from rapport.demo import write_demo_export
 from rapport.report import Published, ReportError, Tables, published, read_published, sentences, tables
-from rapport.report.__main__ import main
+from rapport.report.__main__ import main, write
 from rapport.report.page import build_page
 from rapport.report.published import KEYS, Number
 from rapport.report.rich import bounded, fixed, p_value
@@ -611,6 +611,18 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "text.duckdb").write_text("x" * 5000, encoding="utf-8")
     with pytest.raises(ReportError, match="the database cannot be opened"):
         read_published(tmp_path / "text.duckdb")
+
+
+def test_a_page_is_for_its_owner_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "reports" / "index.html"
+    write(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write(path, "new, but \udcff")
+    assert path.read_text(encoding="utf-8") == "old"
+    write(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [found.name for found in path.parent.iterdir()] == ["index.html"]
 
 
 def test_the_page_says_what_it_shows(of_400: Tables, page: str) -> None:

@@ -13,6 +13,16 @@ from rapport.report.published import ReportError, published, read_published
 DEFAULT_DB, DEFAULT_OUT = "warehouse/rapport.duckdb", "reports/index.html"
 
 
+def write(path: Path, page: str) -> None:
+    """The whole page or the old one, for its owner only. Raises ``OSError`` if it cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600, exist_ok=False)
+    unfinished.write_text(page, encoding="utf-8")
+    unfinished.replace(path)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page; the exit code is 0, or 2 where there is nothing to report on."""
     parser = argparse.ArgumentParser(prog="python -m rapport.report", description=__doc__)
@@ -25,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from rapport.report.page import build_page  # the figures' library is slow to load: only once there is data
 
         page = build_page(published(tables, options.min_cell))
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(page, encoding="utf-8")
+        write(options.out, page)
     except (ReportError, OSError) as error:
         print(f"rapport.report: {error}", file=sys.stderr)
         return 2
