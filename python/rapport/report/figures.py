@@ -524,7 +524,6 @@ def slope_lines(data: Published) -> Picture:
         "Three panels of straight lines with 95% bands: low, mean and high values of a moderator, or"
         " the utilization types."
         " Beside each other they show the association at each level; the table of moderations tests whether it differs."
-        " between them is open."
     )
     rows: list[list[Part]] = []
     for analysis, levels in lines.items():
