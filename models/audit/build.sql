@@ -8,6 +8,10 @@ select
     '{{ env_var("RAPPORT_RAW", "demo") | replace("'", "''") }}' as raw_folder,
     '{{ env_var("RAPPORT_RAW_FORMAT", "parquet") | replace("'", "''") }}' as raw_format,
     (select count(*) > 0 from glob('{{ raw_path("_calibration.json") }}')) as is_calibrated,
+    (
+        select count(*) > 0
+        from glob(['{{ raw_path("_calibration.json") }}', '{{ raw_path("_synthetic.json") }}'])
+    ) as is_synthetic,
     cast('{{ var("study_start") }}' as date) as study_start,
     cast('{{ var("study_end") }}' as date) as study_end,
     {% for name in ['min_followup_days', 'who5_cutoff', 'improvement_points', 'adult_age'] -%}

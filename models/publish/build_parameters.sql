@@ -36,6 +36,12 @@ final as (
         cast(is_calibrated as varchar) as value,
         'whether the export is the synthetic twin, calibrated to the printed figures' as meaning
     from build
+    union all
+    select
+        'is_synthetic' as parameter,
+        cast(is_synthetic as varchar) as value,
+        'whether the people of the export are invented' as meaning
+    from build
 
 )
 

@@ -27,6 +27,7 @@ select
     raw_folder,
     raw_format,
     is_calibrated,
+    is_synthetic,
     min_cell,
     started_at
 from {{ ref('build') }}

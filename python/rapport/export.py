@@ -51,7 +51,7 @@ class Publication:
 
     Attributes:
         build: for the manifest: id, number, moment of publication (UTC), versions, revision.
-        is_synthetic: the build read the calibrated demo.
+        is_synthetic: the export said that its people are invented.
         min_cell: var ``min_cell`` of the build.
         types: DuckDB types of the columns of each table.
         tables: the tables.
@@ -116,7 +116,7 @@ def read_publication(database: Path) -> Publication:
         try:
             published = connection.execute(
                 "select build_id, build_number, status, published_at, versions, git_revision,"
-                " publish.table_name, publish.published_rows, publish.is_calibrated, publish.min_cell"
+                " publish.table_name, publish.published_rows, publish.is_synthetic, publish.min_cell"
                 " from audit.publish left join ops.builds using (build_id)"
             ).fetchall()
             types = {
@@ -133,7 +133,7 @@ def read_publication(database: Path) -> Publication:
     rows = {str(row[6]): row for row in published}
     if len({row[:6] for row in published}) != 1 or not set(TABLES) <= rows.keys():
         raise Refused(f"{database}: audit.publish does not speak of one build with {', '.join(TABLES)}; build first")
-    build_id, number, status, published_at, versions, revision, _, _, is_calibrated, min_cell = published[0]
+    build_id, number, status, published_at, versions, revision, _, _, is_synthetic, min_cell = published[0]
     if status != "published" or not isinstance(published_at, datetime):
         raise Refused(f"{database}: ops.builds does not say that the build of schema marts was published; build again")
     for table in TABLES:
@@ -146,7 +146,7 @@ def read_publication(database: Path) -> Publication:
         "versions": versions,
         "git_revision": revision,
     }
-    return Publication(build, bool(is_calibrated), int(min_cell), types, tables)
+    return Publication(build, bool(is_synthetic), int(min_cell), types, tables)
 
 
 def _open(database: Path) -> duckdb.DuckDBPyConnection:

@@ -75,7 +75,9 @@ class Build:
         seconds = time.monotonic() - self.started
         code = self.process.exitcode
         assert code is not None
-        return Outcome(code, self.log.read_text(errors="replace"), seconds)
+        # Killed in its first milliseconds a build has not written a line.
+        output = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return Outcome(code, output, seconds)
 
     def wait_for(self, text: str, timeout: float = 120) -> bool:
         """Return when it has printed a text (true) or ended (false)."""

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT, Warehouse
 from test_disclosure import published
 
-from rapport import export as command
+from rapport import warehouse as opening
 from rapport.disclosure import RULES, SUPPRESSED, SUPPRESSED_COLUMNS, disclose
 from rapport.export import GOOD, IMPOSSIBLE, REFUSED, main
 
@@ -41,7 +41,7 @@ def warehouse_file(
             connection.unregister("frame")
         rows = " union all ".join(
             f"select 'b-1' as build_id, '{name}' as table_name, (select count(*) from marts.{name}) as published_rows,"
-            f" {synthetic} as is_calibrated{'' if min_cell is None else f', {min_cell} as min_cell'}"
+            f" {synthetic} as is_synthetic{'' if min_cell is None else f', {min_cell} as min_cell'}"
             for name in RULES
         )
         connection.execute(f"create table audit.publish as {rows}")
@@ -220,7 +220,7 @@ def test_a_lock_is_waited_for_and_its_holder_named(
         assert "Waited 0 s (RAPPORT_LOCK_WAIT)" in message
         assert not (tmp_path / "export").exists()
         monkeypatch.setenv("RAPPORT_LOCK_WAIT", "30")
-        monkeypatch.setattr(command.time, "sleep", lambda _: holder.communicate())
+        monkeypatch.setattr(opening.time, "sleep", lambda _: holder.communicate())
         assert main(["--out", str(tmp_path / "export")]) == GOOD
     finally:
         holder.communicate()
@@ -269,7 +269,7 @@ def test_a_build_is_exported_with_its_var(built: Warehouse, tmp_path: Path, monk
         "select distinct build_id, min_cell from audit.publish"
     )
     assert manifest["min_cell"] == 10
-    assert manifest["data"] == "not marked as synthetic"
+    assert manifest["data"] == "synthetic"
     assert "duckdb 2.0.0" in manifest["build"]["versions"]
     for name in RULES:
         assert manifest["tables"][name]["rows"] == built.query(f"select count(*) from marts.{name}")[0][0]

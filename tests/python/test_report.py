@@ -626,10 +626,15 @@ def test_a_page_is_for_its_owner_and_whole(tmp_path: Path) -> None:
 
 
 def test_the_page_says_what_it_shows(of_400: Tables, page: str) -> None:
-    assert "Export raw (parquet): sessions from" in unescape(re.sub(r"<[^>]+>", "", page))
+    assert "Synthetic data: export raw. No participant exists; sessions from" in unescape(re.sub(r"<[^>]+>", "", page))
+    assert "<title>Synthetic:" in page
     assert re.search(r"all <span data-literal>\d</span> gates passed", page)
-    parameter = next(row for row in of_400["marts.build_parameters"] if row["parameter"] == "is_calibrated")
-    parameter["value"] = "true"
+    parameters = {row["parameter"]: row for row in of_400["marts.build_parameters"]}
+    parameters["is_synthetic"]["value"] = "false"
+    real = build_page(everything(of_400))
+    assert "Export raw (parquet): sessions from" in unescape(re.sub(r"<[^>]+>", "", real))
+    assert "Synthetic" not in real
+    parameters["is_synthetic"]["value"] = parameters["is_calibrated"]["value"] = "true"
     of_400["ops.builds"].insert(
         0, of_400["ops.builds"][0] | {"build_number": 99, "is_shown": False, "status": "failed"}
     )

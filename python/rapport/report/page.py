@@ -100,6 +100,12 @@ def _origin(data: Published) -> Rich:
         loaded=_moment(sessions, "last_loaded_at"),
     )
     folder = Path(data.build.text("raw_folder")).name or data.build.text("raw_folder")
+    if data.is_synthetic and not data.is_calibrated:
+        return rich(
+            "Synthetic data: export {folder}. No participant exists; {dates}.",
+            folder=folder,
+            dates=dates,
+        )
     if data.is_synthetic:
         return rich(
             "Synthetic data: the study's twin (export {folder}), calibrated to the printed figures."

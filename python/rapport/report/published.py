@@ -197,9 +197,14 @@ class Published:
         return self.record("marts.build_parameters", parameter=name)
 
     @property
-    def is_synthetic(self) -> bool:
+    def is_calibrated(self) -> bool:
         """Whether the export is the twin, calibrated to the printed figures."""
         return self.parameter("is_calibrated").text("value") == "true"
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the people of the export are invented."""
+        return self.parameter("is_synthetic").text("value") == "true"
 
     @property
     def build(self) -> Record:
