@@ -5,6 +5,7 @@
 tables: sentences, tables, figures. Each number on the page carries its place in the warehouse and how it is shown.
 """
 
-from rapport.report.published import Published, ReportError, Tables, published, read_published
+from rapport.report.protection import published
+from rapport.report.published import Published, ReportError, Tables, read_published
 
 __all__ = ["Published", "ReportError", "Tables", "published", "read_published"]

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rapport.report.published import ReportError, published, read_published
+from rapport.report.protection import published
+from rapport.report.published import ReportError, read_published
 
 DEFAULT_DB, DEFAULT_OUT = "warehouse/rapport.duckdb", "reports/index.html"
 

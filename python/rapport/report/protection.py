@@ -22,7 +22,7 @@ from rapport.disclosure import (
 )
 from rapport.disclosure.rules import number_of
 from rapport.disclosure.study import CRITERIA, POSITIVE, SAMPLE, model_groups
-from rapport.report.published import ReportError, Row, Tables
+from rapport.report.published import Published, ReportError, Row, Tables
 from rapport.study import REGRESSIONS, UTILIZATION_TYPES
 
 Hidden = dict[tuple[str, int], frozenset[str]]
@@ -235,3 +235,17 @@ def _hide_rows(shown: Tables, hidden: Hidden, min_cell: int) -> None:
 
 def _is_small(value: object, min_cell: int) -> bool:
     return isinstance(value, int | float) and 0 < value < min_cell
+
+
+def published(tables: Tables, min_cell: int | None = None) -> Published:
+    """Return the tables as the page may show them: without counts of people below ``min_cell``, or that of the build.
+
+    Raises ``ReportError`` if it is looser than that of the build, or if disclosure control refuses.
+    """
+    of_build = next(int(str(row["min_cell"])) for row in tables["ops.builds"])
+    if min_cell is not None and min_cell < of_build:
+        raise ReportError(
+            f"--min-cell {min_cell} is looser than the build's {of_build}: set the var min_cell and build"
+        )
+    shown, hidden = protect(tables, min_cell or of_build)
+    return Published(shown, hidden, min_cell or of_build)

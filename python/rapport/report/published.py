@@ -245,19 +245,3 @@ def read_published(db: Path) -> Tables:
 
 def _first_line(error: Exception) -> str:
     return str(error).split("\n", maxsplit=1)[0]
-
-
-def published(tables: Tables, min_cell: int | None = None) -> Published:
-    """Return the tables as the page may show them: without counts of people below ``min_cell``, or that of the build.
-
-    Raises ``ReportError`` if it is looser than that of the build, or if disclosure control refuses.
-    """
-    from rapport.report.protection import protect
-
-    of_build = next(int(str(row["min_cell"])) for row in tables["ops.builds"])
-    if min_cell is not None and min_cell < of_build:
-        raise ReportError(
-            f"--min-cell {min_cell} is looser than the build's {of_build}: set the var min_cell and build"
-        )
-    shown, hidden = protect(tables, min_cell or of_build)
-    return Published(shown, hidden, min_cell or of_build)
