@@ -1,29 +1,9 @@
 -- Every row that the part files hold is used, superseded, in quarantine or erased, and few enough are in quarantine.
 with
 
-loaded_files as (
-
-    select * from {{ state_table('loaded_files') }}
-
-),
-
 row_counts as (
-    {% for table in raw_tables() %}
-    select
-        '{{ table }}' as table_name,
-        coalesce((
-            select sum(delivered_rows) from loaded_files
-            where table_name = '{{ table }}'
-        ), 0) as delivered,
-        coalesce((
-            select sum(erased_rows) from loaded_files
-            where table_name = '{{ table }}'
-        ), 0) as erased,
-        (select count(case when standing <> 'current' then 1 end) from {{ ref('delivered_' ~ table) }}) as superseded,
-        (select count(*) from {{ ref('quarantined_' ~ table) }}) as quarantined,
-        (select count(*) from {{ ref('accepted_' ~ table) }}) as used
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor %}
+
+    select * from {{ ref('row_counts') }}
 
 ),
 
@@ -33,7 +13,7 @@ verdicts as (
         table_name,
         'rows read are used, superseded or in quarantine' as rule,
         delivered - erased = used + superseded + quarantined as passed,
-        cast(delivered as bigint) as evaluated,
+        delivered as evaluated,
         cast(abs(delivered - erased - used - superseded - quarantined) as bigint) as unexpected,
         'delivered ' || delivered || ', erased ' || erased || ', used ' || used || ', superseded ' || superseded
         || ', in quarantine ' || quarantined as detail

@@ -7,28 +7,9 @@
 } %}
 with
 
-loaded_files as (
-
-    select * from {{ state_table('loaded_files') }}
-
-),
-
 row_counts as (
-    {% for table in raw_tables() %}
-    select
-        '{{ table }}' as table_name,
-        coalesce((
-            select sum(delivered_rows) from loaded_files
-            where table_name = '{{ table }}'
-        ), 0) as delivered,
-        coalesce((
-            select sum(erased_rows) from loaded_files
-            where table_name = '{{ table }}'
-        ), 0) as erased,
-        (select count(case when standing <> 'current' then 1 end) from {{ ref('delivered_' ~ table) }}) as superseded,
-        (select count(*) from {{ ref('quarantined_' ~ table) }}) as quarantined
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor %}
+
+    select * from {{ ref('row_counts') }}
 
 ),
 
@@ -36,7 +17,6 @@ rows_in_use as (
     {% for table in raw_tables() %}
     select
         '{{ table }}' as table_name,
-        count(*) as used,
         min({{ utc_date(events[table]) }}) as first_event_on,
         max({{ utc_date(events[table]) }}) as last_event_on,
         max(loaded_at) as last_loaded_at
@@ -50,11 +30,11 @@ final as (
 
     select
         row_counts.table_name,
-        cast(row_counts.delivered as bigint) as delivered,
-        cast(row_counts.erased as bigint) as erased,
+        row_counts.delivered,
+        row_counts.erased,
         row_counts.superseded,
         row_counts.quarantined,
-        rows_in_use.used,
+        row_counts.used,
         rows_in_use.first_event_on,
         rows_in_use.last_event_on,
         cast(rows_in_use.last_loaded_at as timestamp) as last_loaded_at

@@ -10,10 +10,8 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-import re
 import stat
 import subprocess
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +21,8 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id
+
+from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
 DEFINITIONS = ("models/raw", "models/deliveries", "models/quarantine", "models/staging", "models/rules", "macros")
 SUITES = "expectations/raw"
@@ -57,10 +57,11 @@ class Plugin(BasePlugin):
         if command in self._refused:
             raise DbtRuntimeError(self._refused[command])
         try:
-            self._waited = wait_for_lock(path, float(os.environ.get("RAPPORT_LOCK_WAIT", "60")), config)
-        except DbtRuntimeError as error:
-            self._refused[command] = error.msg
-            raise
+            self._waited = open_when_free(path, config=config)
+        except WarehouseError as error:
+            unchanged = "; nothing was changed" if isinstance(error, WarehouseInUse) else ""
+            self._refused[command] = f"{error}{unchanged}"
+            raise DbtRuntimeError(self._refused[command]) from error
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Once per process: look at what the variables say."""
@@ -90,29 +91,6 @@ class Plugin(BasePlugin):
         for name, value in self._variables.items():
             literal = value.replace("'", "''")
             cursor.execute(f"set variable {name} = '{literal}'")
-
-
-def wait_for_lock(path: Path, seconds: float, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    """A connection, when nobody else holds the database file. ``config``: DuckDB's, as dbt will open the file with.
-
-    Raises ``DbtRuntimeError``, which dbt prints in a line, if another process still holds it after ``seconds``, or if
-    the file cannot be opened for another reason.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return duckdb.connect(str(path), config=config)
-        except duckdb.Error as error:
-            message = str(error).split("\n", maxsplit=1)[0]
-            holder = re.search(r"Conflicting lock is held in (.*?)\. See also", message)
-            if holder is None:
-                raise DbtRuntimeError(f"{path}: the database cannot be opened: {message}") from error
-            if time.monotonic() >= deadline:
-                raise DbtRuntimeError(
-                    f"{path} is in use by {holder.group(1)}. Waited {seconds:g} s (RAPPORT_LOCK_WAIT);"
-                    " nothing was changed"
-                ) from error
-        time.sleep(0.5)
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

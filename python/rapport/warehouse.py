@@ -1,4 +1,4 @@
-"""The database file, opened by whoever only reads it."""
+"""The database file, opened when no other process holds it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -14,23 +15,38 @@ class WarehouseError(Exception):
     """The database cannot be opened; says why."""
 
 
-def open_to_read(database: Path) -> duckdb.DuckDBPyConnection:
-    """Open a database to read it; a build that holds it is waited for (``RAPPORT_LOCK_WAIT`` seconds, 60).
+class WarehouseInUse(WarehouseError):
+    """Another process held the database for as long as it was waited for."""
 
-    Raises ``WarehouseError`` if it is still held afterwards, or cannot be opened for another reason.
+
+def lock_wait() -> float:
+    """How many seconds another process is waited for: ``RAPPORT_LOCK_WAIT``, or 60."""
+    return float(os.environ.get("RAPPORT_LOCK_WAIT", "60"))
+
+
+def open_when_free(database: Path, **options: Any) -> duckdb.DuckDBPyConnection:
+    """A connection, as soon as no other process holds the database. ``options``: those of ``duckdb.connect``.
+
+    Raises :class:`WarehouseInUse` if it is still held after :func:`lock_wait`, and :class:`WarehouseError` if it
+    cannot be opened for another reason.
     """
-    seconds = float(os.environ.get("RAPPORT_LOCK_WAIT", "60"))
+    seconds = lock_wait()
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return duckdb.connect(str(database), read_only=True)
+            return duckdb.connect(str(database), **options)
         except duckdb.Error as error:
             message = str(error).split("\n", maxsplit=1)[0]
             holder = re.search(r"Conflicting lock is held in (.*?)\. See also", message)
             if holder is None:
                 raise WarehouseError(f"{database}: the database cannot be opened: {message}") from error
             if time.monotonic() >= deadline:
-                raise WarehouseError(
+                raise WarehouseInUse(
                     f"{database} is in use by {holder.group(1)}. Waited {seconds:g} s (RAPPORT_LOCK_WAIT)"
                 ) from error
         time.sleep(0.5)
+
+
+def open_to_read(database: Path) -> duckdb.DuckDBPyConnection:
+    """Open a database to read it; errors as those of :func:`open_when_free`."""
+    return open_when_free(database, read_only=True)

@@ -244,16 +244,21 @@ def _utilization(data: Published) -> Rich:
         eta=bounded(record.number("effect_size"), 3),
         limits=interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3)),
     )
-    if is_significant(p):
+    return _between_types(record, test, "Ratings differed", "ratings differ")
+
+
+def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Rich:
+    """Say whether the utilization types differ, or what the interval of η² allows."""
+    if is_significant(record.number("p_value")):
         return rich(
-            "Ratings differed between the utilization types ({test}); the effect is {size}.",
+            f"{differed} between the utilization types ({{test}}); the effect is {{size}}.",
             test=test,
             size=size_word("eta_squared", record.number("effect_size").value or 0.0),
         )
     high = record.number("effect_size_high").value
     allows = "" if high is None else f"; the interval allows up to a {size_word('eta_squared', high)} effect"
     return rich(
-        "The data do not show that ratings differ between the utilization types ({test}){allows}.",
+        f"The data do not show that {differ} between the utilization types ({{test}}){{allows}}.",
         test=test,
         allows=allows,
     )
@@ -420,19 +425,7 @@ def _change_by_utilization(data: Published) -> Rich:
         eta=bounded(record.number("effect_size"), 3),
         limits=interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3)),
     )
-    if is_significant(p):
-        return rich(
-            "The change differed between the utilization types ({test}); the effect is {size}.",
-            test=test,
-            size=size_word("eta_squared", record.number("effect_size").value or 0.0),
-        )
-    high = record.number("effect_size_high").value
-    allows = "" if high is None else f"; the interval allows up to a {size_word('eta_squared', high)} effect"
-    return rich(
-        "The data do not show that the change differs between the utilization types ({test}){allows}.",
-        test=test,
-        allows=allows,
-    )
+    return _between_types(record, test, "The change differed", "the change differs")
 
 
 def _tukey(data: Published) -> list[Rich]:
