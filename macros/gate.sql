@@ -2,8 +2,8 @@
     rows and example keys of each one that did not. A model and not a test, so that `dbt run` cannot walk around it.
 
     Every one of `audits` must have been written by this very invocation: an audit that crashed or was left out is no
-    pass. -#}
-{% macro gate(audits, layer) %}
+    pass. `advice` is the last line of the error: what whoever reads it can do. -#}
+{% macro gate(audits, layer, advice='') %}
 with
 
 verdicts as (
@@ -66,7 +66,7 @@ final as (
             when counts.silent_audits > 0
                 then {{ raise_error("'gate " ~ layer ~ " is closed: 0 verdicts of this build from ' || counts.silent_audits || ' audits, run the whole build'") }}
             when counts.critical_failures > 0
-                then {{ raise_error("'gate " ~ layer ~ " is closed, marts stay as they were. Critical rules broken: ' || counts.critical_failures || chr(10) || '  ' || messages.message") }}
+                then {{ raise_error("'gate " ~ layer ~ " is closed, marts stay as they were. Critical rules broken: ' || counts.critical_failures || chr(10) || '  ' || messages.message" ~ (" || chr(10) || '" ~ advice ~ "'" if advice else '')) }}
             else true
         end as is_open
     from counts

@@ -25,7 +25,8 @@ verdicts as (
         quarantined <= {{ var('max_quarantined_share') }} * (used + quarantined) as passed,
         cast(used + quarantined as bigint) as evaluated,
         cast(quarantined as bigint) as unexpected,
-        cast(null as varchar) as detail
+        quarantined || ' of ' || (used + quarantined)
+        || ', with the rows that depend on faulty ones: correct them or raise max_quarantined_share' as detail
     from row_counts
 
 ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,7 @@ class Warehouse:
             )
         finally:
             DuckDBConnectionManager.close_all_connections()
+            let_go(self.db)
             for name, value in before.items():
                 if value is None:
                     del os.environ[name]
@@ -117,6 +119,21 @@ class Warehouse:
         with duckdb.connect() as connection:
             connection.execute(f"create view rows as select * from read_parquet('{folder}/*.parquet')")
             connection.execute(f"copy ({select}) to '{folder}/{name}' (format parquet)")
+
+
+def let_go(db: Path, seconds: float = 10) -> None:
+    """Return when this process no longer holds a database that dbt has closed: a thread may keep it a moment longer."""
+    deadline = time.monotonic() + seconds
+    while db.exists() and time.monotonic() < deadline:
+        try:
+            duckdb.connect(str(db), read_only=True).close()
+        except duckdb.ConnectionException:
+            gc.collect()
+            time.sleep(0.05)
+        except duckdb.Error:
+            return  # no database, or another process holds it
+        else:
+            return
 
 
 def first(key: str, count: int = 3) -> str:

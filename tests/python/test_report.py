@@ -415,7 +415,10 @@ def test_table_1_is_the_paper_s(of_400: Tables) -> None:
         row.label: [tables.as_rich(cell).text for cell in row.cells] for row in tables.table_1(everything(of_400)).rows
     }
     assert all(re.fullmatch(r"\d+\.\d\d \(\d+\.\d\d\)", cell) for cell in lines["Age, M (SD)"])
-    assert all(re.fullmatch(r"\d\.\d\d \[\d, \d\]", cell) for cell in lines["Alliance score, median [min, max]"])
+    assert all(
+        re.fullmatch(r"\d\.\d\d \[\d(\.\d+)?, \d(\.\d+)?\]", cell)
+        for cell in lines["Alliance score, median [min, max]"]
+    )
     assert all(re.fullmatch(r"[\d,]+ \(\d+\.\d%\)", cell) for cell in lines["Sex: missing, n (%)"])
 
 
@@ -632,7 +635,7 @@ def test_the_page_says_what_it_shows(of_400: Tables, page: str) -> None:
     parameters = {row["parameter"]: row for row in of_400["marts.build_parameters"]}
     parameters["is_synthetic"]["value"] = "false"
     real = build_page(everything(of_400))
-    assert "Export raw (parquet): sessions from" in unescape(re.sub(r"<[^>]+>", "", real))
+    assert "Data: export “raw” (parquet); sessions from" in unescape(re.sub(r"<[^>]+>", "", real))
     assert "Synthetic" not in real
     parameters["is_synthetic"]["value"] = parameters["is_calibrated"]["value"] = "true"
     of_400["ops.builds"].insert(
@@ -664,6 +667,29 @@ def test_small_counts_are_hidden(protected: Published) -> None:
     for text, source, form, _ in Marked(page).found:
         if form == "fixed:0" and re.match(r"marts\.(eligibility_flow|exclusion|alliance_d|wellbeing_t)", source):
             assert not 0 < int(text.replace(",", "")) < 10, source
+
+
+def test_rows_judged_give_no_hidden_rows_back(of_400: Tables) -> None:
+    """Rows judged less rows in use are the rows that were left out."""
+    for row in of_400["marts.source_summary"]:
+        row |= {"erased": 0, "superseded": 6, "quarantined": 0, "delivered": row["used"] + 6}
+        if row["table_name"] == "sessions":
+            row |= {"superseded": 60, "delivered": row["used"] + 60}
+    shown = published(of_400)
+    for record in shown.records("audit.verdicts"):
+        table, layer = record.text("table_name"), record.text("layer")
+        if table in ("participants", "who5_assessments", "alliance_ratings") and layer != "files":
+            assert record.number("evaluated").is_hidden, record.row
+        if table == "sessions":
+            assert not record.number("evaluated").is_hidden
+
+
+def test_a_score_between_whole_numbers_keeps_its_decimals(of_400: Tables) -> None:
+    for row in of_400["marts.table_1"]:
+        if (row["variable"], row["statistic"], row["utilization_type"]) == ("alliance_score", "min", "total"):
+            row["value"] = 2.5
+    page = build_page(everything(of_400))
+    assert re.search(r"\[2\.5, 5\]", unescape(re.sub(r"<[^>]+>", "", page)))
 
 
 def test_subtraction_gives_no_small_count_back(of_400: Tables, protected: Published) -> None:

@@ -114,7 +114,9 @@ def _origin(data: Published) -> Rich:
             folder=folder,
             dates=dates,
         )
-    return rich("Export {folder} ({form}): {dates}.", folder=folder, form=data.build.text("raw_format"), dates=dates)
+    return rich(
+        "Data: export “{folder}” ({form}); {dates}.", folder=folder, form=data.build.text("raw_format"), dates=dates
+    )
 
 
 def _gates(data: Published) -> Rich:

@@ -224,11 +224,16 @@ def _hide_history(shown: Tables, hidden: Hidden, min_cell: int) -> None:
 
 def _hide_rows(shown: Tables, hidden: Hidden, min_cell: int) -> None:
     """Few rows may be few people: those in quarantine, erased, or failing a rule."""
+    protected: set[object] = set()
     for position, row in enumerate(shown["marts.source_summary"]):
         parts = ("erased", "superseded", "quarantined")
         if any(_is_small(row[column], min_cell) for column in parts):
             _hide(shown, hidden, "marts.source_summary", position, ("delivered", *parts))
+            protected.add(row["table_name"])
     for position, row in enumerate(shown["audit.verdicts"]):
+        # Rows judged, before or after some were left out, less the rows in use would be those hidden.
+        if row["table_name"] in protected and row["layer"] != "files":
+            _hide(shown, hidden, "audit.verdicts", position, ("evaluated",))
         if _is_small(row["unexpected"], min_cell):
             _hide(shown, hidden, "audit.verdicts", position, ("unexpected",))
 

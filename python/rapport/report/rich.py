@@ -96,6 +96,14 @@ def fixed(number: Number, decimals: int = 2, factor: float = 1.0, scale: str = "
     return marked(_signed(f"{number.value * factor:,.{decimals}f}"), number.source, f"fixed:{decimals}", scale)
 
 
+def trimmed(number: Number, decimals: int) -> Rich:
+    """Return a number with at most so many decimals, and none that is 0 at its end."""
+    if number.value is None:
+        return _missing(number)
+    places = len(f"{number.value:.{decimals}f}".rstrip("0").partition(".")[2])
+    return fixed(number, places)
+
+
 def count(number: Number) -> Rich:
     """Return a whole number with separated thousands."""
     return fixed(number, 0)

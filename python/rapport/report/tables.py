@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from rapport.report.rich import (
     percent,
     plain,
     rich,
+    trimmed,
 )
 from rapport.report.sentences import why_missing
 
@@ -186,6 +187,10 @@ def _csv(table: Table) -> str:
 _COLUMNS = ("teletherapy", "telecoaching", "both", "total")
 
 
+_FORMS: Mapping[str, Callable[[Number, int], Rich]] = {"percent": percent, "min": trimmed, "max": trimmed}
+"""How a statistic of Table 1 is printed; the others have so many decimals."""
+
+
 def table_1(data: Published) -> Table:
     """Table 1 of the study: who the participants are, by utilization type."""
 
@@ -196,10 +201,7 @@ def table_1(data: Published) -> Table:
             if all(number.value is None for number in numbers.values()):
                 line.append(fixed(next(iter(numbers.values()))))
             else:
-                shown = {
-                    name: (percent if name == "percent" else fixed)(number, statistics[name])
-                    for name, number in numbers.items()
-                }
+                shown = {name: _FORMS.get(name, fixed)(number, statistics[name]) for name, number in numbers.items()}
                 line.append(rich(template, **shown))
         return line
 
@@ -210,7 +212,7 @@ def table_1(data: Published) -> Table:
         return cells("{mean} ({sd})", variable, {"mean": 2, "sd": 2})
 
     def median(variable: str, decimals: int = 0) -> list[Part]:
-        return cells("{median} [{min}, {max}]", variable, {"median": decimals, "min": 0, "max": 0})
+        return cells("{median} [{min}, {max}]", variable, {"median": decimals, "min": decimals, "max": decimals})
 
     heads: list[Part] = [
         rich(
