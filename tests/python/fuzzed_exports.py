@@ -533,7 +533,7 @@ def fuzz_once(site: Site, good: Path, base: State, seed: str, mutations: list[Mu
         problems += judge_state(found, old)
     if passed and expect == {STOP}:
         problems.append("gate_raw let it pass")
-    if expect == {SAME} and (outcome.code != 0 or found.tables != base.tables):
+    if expect == {SAME} and (outcome.code != 0 or findings(found) != findings(base)):
         problems.append(f"harmless, but it exits {outcome.code} or the marts change: {outcome.output[-500:]!r}")
     kept = site.query(
         f"select count(*) from audit.validation_results where concat_ws(' ', sample_keys, detail) like '%{MARK}%'"
@@ -548,12 +548,17 @@ def fuzz_once(site: Site, good: Path, base: State, seed: str, mutations: list[Mu
     tally.add(found, old, problems, f"seed {seed}, {site.raw_format}, {' and '.join(done)}")
 
 
+def findings(state: State) -> dict[str, str]:
+    """Every published table but the one that counts delivered rows: repeated ones are in it, and change nothing else."""
+    return {name: digest for name, digest in state.tables.items() if name != "source_summary"}
+
+
 def build_good_export(site: Site, good: Path, base: State, tally: Tally) -> None:
     """After spoilt exports the good one gives the marts that it gave before them."""
     restore(site, good)
     outcome = site.run()
     problems = judge_success(outcome)
-    if not problems and site.state().tables != base.tables:
+    if not problems and findings(site.state()) != findings(base):
         problems.append("the good export no longer gives the same marts")
     tally.failures += bool(problems)
     tally.problems += problems
