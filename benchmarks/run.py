@@ -389,7 +389,7 @@ def machine() -> Record:
         "processor": model,
         "cores": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # the rest names a host's own kernel
         "python": platform.python_version(),
         "load_before": os.getloadavg()[0],
     }
