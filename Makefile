@@ -124,7 +124,7 @@ lock:
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-strip-extras --no-header --no-annotate
 
-## make clean     everything that can be made again, the warehouse included
+## make clean     what can be made again: environments, target, logs, reports, and the databases in warehouse/
 clean:
 	rm -rf $(VENV) $(CLI_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal
 
