@@ -514,7 +514,7 @@ def fuzz_once(site: Site, good: Path, base: State, seed: str, mutations: list[Mu
     for mutation in mutations:
         try:
             done.append(mutate(site.raw, site.raw_format, chance, mutation))
-        except (duckdb.Error, RuntimeError, IndexError, FileNotFoundError):
+        except (duckdb.Error, RuntimeError, IndexError, FileNotFoundError, UnicodeDecodeError):
             # The first mutation has left nothing that the second could be done to.
             expect.add(ANY)
     outcome = site.run("--select", "+gate_raw")
