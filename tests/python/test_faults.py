@@ -14,7 +14,6 @@ from faults import MARK, Outcome, Site, State, Tally
 from fuzzed_exports import ANY, MUTATIONS, SAME, STOP, Mutation, fuzz_once, mutate
 
 SEED = 20201
-pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +41,7 @@ def site(good: Site, small_export: Path, tmp_path_factory: pytest.TempPathFactor
     return good
 
 
+@pytest.mark.long
 def test_a_row_of_faults_and_then_a_good_build(site: Site) -> None:
     """A kill, a full disk and a changed file one after the other; then a good build, though the clock went back."""
     chance = random.Random(SEED)
@@ -65,6 +65,7 @@ def test_a_row_of_faults_and_then_a_good_build(site: Site) -> None:
     assert (tally.times, tally.old, tally.new) == (3, 2, 1)
 
 
+@pytest.mark.long
 def test_a_build_killed_in_its_publication(site: Site) -> None:
     tally = Tally("kill")
     faults.kill_once(site, random.Random(SEED), moment=-0.02, full=False, tally=tally)
@@ -87,6 +88,7 @@ def test_a_read_only_folder_is_named(site: Site) -> None:
     assert tally.old == 1
 
 
+@pytest.mark.long
 def test_two_builds_at_once(site: Site) -> None:
     """The second gives up and says who holds the lock; a third waits its turn."""
     tally = Tally("two builds")

@@ -139,6 +139,15 @@ def _grid(axes: Axes, axis: Any) -> None:
     axes.set_axisbelow(True)
 
 
+def _why_no_counts(records: Sequence[Record]) -> str:
+    """Return why a picture of counts cannot be drawn; empty if it can."""
+    if not records:
+        return "there is no participant in the cohort"
+    if all(record.number("participants").value is None for record in records):
+        return "all counts are hidden, because some are small"
+    return ""
+
+
 def _nothing(name: str, title: str, why_not: str) -> Picture:
     return Picture(name, title, plain(""), "", "", NumbersBehind((), ()), why_not)
 
@@ -150,10 +159,8 @@ def distribution(data: Published) -> Picture:
     """How alliance scores are distributed within each utilization type."""
     name, title = "distribution", "Alliance scores by utilization type"
     records = list(data.records("marts.alliance_distribution"))
-    if not records:
-        return _nothing(name, title, "there is no participant in the cohort")
-    if all(record.number("participants").value is None for record in records):
-        return _nothing(name, title, "all counts are hidden, because some are small")
+    if why_not := _why_no_counts(records):
+        return _nothing(name, title, why_not)
     edges = sorted({(record.row["score_from"], record.row["score_to"]) for record in records} | set(_classes()))
     labels = [_class_label(low, high) for low, high in edges]
     by_type = {
@@ -249,10 +256,8 @@ def transitions(data: Published) -> Picture:
     """From which band of WHO-5 participants moved to which."""
     name, title = "transitions", "WHO-5 from baseline to follow-up"
     records = list(data.records("marts.wellbeing_transitions"))
-    if not records:
-        return _nothing(name, title, "there is no participant in the cohort")
-    if all(record.number("participants").value is None for record in records):
-        return _nothing(name, title, "all counts are hidden, because some are small")
+    if why_not := _why_no_counts(records):
+        return _nothing(name, title, why_not)
     cutoff = int(float(data.parameter("who5_cutoff").text("value")))
     bands = sorted({(r.row[f"{when}_from"], r.row[f"{when}_to"]) for r in records for when in ("baseline", "followup")})
     labels = [f"{low}–{high}" for low, high in bands]

@@ -237,14 +237,21 @@ def _utilization(data: Published) -> Rich:
     if p.value is None:
         return rich("By utilization type: no comparison ({why}).", why=why_missing(record))
     test = rich(
-        "Kruskal–Wallis H({df}) = {h}, {p}, η² = {eta}, 95% CI {limits}",
+        "Kruskal–Wallis H({df}) = {h}, {p}, {effect}",
         df=count(record.number("df")),
         h=fixed(record.number("statistic")),
         p=p_phrase(p),
+        effect=_eta_squared(record),
+    )
+    return _between_types(record, test, "Ratings differed", "ratings differ")
+
+
+def _eta_squared(record: Record) -> Rich:
+    return rich(
+        "η² = {eta}, 95% CI {limits}",
         eta=bounded(record.number("effect_size"), 3),
         limits=interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3)),
     )
-    return _between_types(record, test, "Ratings differed", "ratings differ")
 
 
 def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Rich:
@@ -417,13 +424,12 @@ def _change_by_utilization(data: Published) -> Rich:
     if p.value is None:
         return rich("By utilization type: no comparison of the changes ({why}).", why=why_missing(record))
     test = rich(
-        "F({df}, {residual}) = {f}, {p}, η² = {eta}, 95% CI {limits}",
+        "F({df}, {residual}) = {f}, {p}, {effect}",
         df=count(record.number("df")),
         residual=count(record.number("df_residual")),
         f=fixed(record.number("statistic")),
         p=p_phrase(p),
-        eta=bounded(record.number("effect_size"), 3),
-        limits=interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3)),
+        effect=_eta_squared(record),
     )
     return _between_types(record, test, "The change differed", "the change differs")
 
