@@ -17,7 +17,7 @@ build: $(VENV)/.runtime
 	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
-	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where not agrees\""
+	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where agrees is distinct from true\""
 
 ## make report    reports/index.html anew, from the last published build
 report: $(VENV)/.runtime
