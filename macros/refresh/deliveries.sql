@@ -120,7 +120,7 @@ select * from final
 {% endmacro %}
 
 {#- Incremental strategy `deliveries`: the rows of changed keys give way to the same rows placed anew, rows of rewritten
-    and withdrawn files go, and the participants of all these rows are remembered as touched. -#}
+    and withdrawn files go, and the participants and sessions of all these rows are remembered as touched. -#}
 {% macro get_incremental_deliveries_sql(arguments) %}
     {%- set target = arguments.target_relation %}
     {%- set placed = arguments.temp_relation %}
@@ -133,11 +133,11 @@ select * from final
             where table_name = '{{ table }}' and standing in ('rewritten', 'withdrawn')
         )
     {%- endset %}
-    {%- set owner = 'participant_id' if 'participant_id' in declared_columns_of(table) else 'session_id' %}
-    insert into ops.touched_participants ({{ owner }}, is_everyone)
-    select {{ owner }}, false from {{ target }} where {{ affected }}
+    {%- set owners = declared_columns_of(table) | select('in', ['participant_id', 'session_id']) | join(', ') %}
+    insert into ops.touched_participants ({{ owners }}, is_everyone)
+    select {{ owners }}, false from {{ target }} where {{ affected }}
     union
-    select {{ owner }}, false from {{ placed }};
+    select {{ owners }}, false from {{ placed }};
     delete from {{ target }} where {{ affected }};
     insert into {{ target }} by name select * from {{ placed }};
 {% endmacro %}

@@ -3,7 +3,8 @@
 
     loaded_files          part files whose rows are in the delivered tables
     touched_participants  participants (or their sessions) whose rows changed and whose facts were not yet recomputed
-    refreshed_tables      the definitions by which each incremental table was last built as a whole -#}
+    refreshed_tables      the definitions by which each incremental table was last built as a whole
+    settled_rules         the rules on raw rows that every row kept when touched participants were last recomputed -#}
 {% macro create_refresh_state() %}
     create schema if not exists ops;
     create table if not exists ops.loaded_files (
@@ -22,6 +23,11 @@
     );
     create table if not exists ops.refreshed_tables (
         table_name varchar not null,
+        definitions varchar not null
+    );
+    create table if not exists ops.settled_rules (
+        table_name varchar not null,
+        rule varchar not null,
         definitions varchar not null
     );
 {% endmacro %}

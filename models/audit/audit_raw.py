@@ -1,4 +1,4 @@
-"""Judges the current rows of the raw export by the suites in expectations/raw."""
+"""Judges the current rows of the raw export by the suites in expectations/raw; settled rules by what changed."""
 
 
 def model(dbt, session):
@@ -6,8 +6,9 @@ def model(dbt, session):
 
     build = dbt.ref("build")
     reading_plan = dbt.ref("reading_plan")
-    dbt.ref("stg_participants")
-    dbt.ref("stg_who5_assessments")
-    dbt.ref("stg_sessions")
-    dbt.ref("stg_alliance_ratings")
-    return judge_raw(session, build.df(), reading_plan.df(), "expectations/raw")
+    settled_rules = dbt.ref("settled_rules")
+    dbt.ref("changed_participants")
+    dbt.ref("changed_who5_assessments")
+    dbt.ref("changed_sessions")
+    dbt.ref("changed_alliance_ratings")
+    return judge_raw(session, build.df(), reading_plan.df(), settled_rules.df(), "expectations/raw")

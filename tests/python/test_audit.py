@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 from conftest import ROOT
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 
 from rapport.audit import SuiteError, load_suites, run_suites
 from rapport.audit.suites import judge, load_suite
@@ -85,6 +86,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     "two rules of one name": (lambda s: s["expectations"][1]["meta"].update(rule="is not empty"), "second rule"),
     "no row count": (lambda s: s["expectations"].pop(0), "no expectation of a row count"),
     "no table": (lambda s: s["meta"].pop("table"), "meta.table is missing"),
+    "unknown scope": (lambda s: s["expectations"][2]["meta"].update(scope="session"), "scope 'session'"),
 }
 
 
@@ -117,6 +119,50 @@ def test_verdicts_count_and_name_what_breaks_a_rule(tmp_path: Path, connection: 
     assert (verdicts["nobody is 100"]["unexpected"], verdicts["nobody is 100"]["sample_keys"]) == (1, "P100")
     assert (verdicts["nobody is 17"]["unexpected"], verdicts["nobody is 17"]["severity"]) == (1, "info")
     assert {row["build_id"] for row in verdicts.values()} == {"b1"}
+
+
+TABLES = {
+    "unique": "values ('a', 1), ('b', 2), ('c', 3)",
+    "a pair": "values ('a', 1), ('b', 2), ('a', 3)",
+    "pairs and more": "select chr(97 + i::integer % 4), i from range(11) as t(i)",
+    "no key": "values (null, 1), (null, 2), ('a', 3), ('a', 4), (null, 5)",
+    "nothing but null": "select null::varchar, null::integer from range(3)",
+    "empty": "select 'a', 1 where false",
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_verdicts_are_those_of_great_expectations_own_metrics(
+    tmp_path: Path, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """What this project's engine counts in its own way comes out as the base class counts it."""
+    from rapport.audit import engine
+
+    class StockEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
+        execute_query = engine.DuckDBExecutionEngine.execute_query
+
+    connection.execute(f"create or replace table people as select * from ({TABLES[table]}) as t(id, age)")
+    unique = {"type": "expect_column_values_to_be_unique", "severity": "critical"}
+    suite = copy.deepcopy(SUITE)
+    suite["expectations"] = [
+        suite["expectations"][0],
+        {**unique, "kwargs": {"column": "id"}, "meta": {"rule": "id is unique"}},
+        {**unique, "kwargs": {"column": "id", "mostly": 0.5}, "meta": {"rule": "half of the ids are unique"}},
+        {**unique, "kwargs": {"column": "age"}, "meta": {"rule": "age is unique"}},
+        *(
+            {
+                "type": "unexpected_rows_expectation",
+                "kwargs": {"unexpected_rows_query": f"select id from {{batch}} where age > {age} order by age"},
+                "severity": "warning",
+                "meta": {"rule": f"nobody is older than {age}"},
+            }
+            for age in (2, 99)
+        ),
+    ]
+    loaded = load_suite(write(tmp_path, suite))
+    ours = judge(connection, [loaded])
+    monkeypatch.setattr(engine, "DuckDBExecutionEngine", StockEngine)
+    assert ours == judge(connection, [loaded])
 
 
 def test_what_cannot_be_evaluated_is_a_broken_critical_rule(

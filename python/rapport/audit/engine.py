@@ -15,8 +15,11 @@ from typing import Any, ClassVar
 import duckdb
 import duckdb_engine
 import sqlalchemy
+from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.metrics import ColumnValuesUnique
 from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.expectations.metrics.query_metrics import UnexpectedRowsQueryTable
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from sqlalchemy.pool import StaticPool
 
@@ -47,6 +50,44 @@ class DescribedColumns(TableMetricProvider):  # type: ignore[misc]
         table = f'"{judged.schema}"."{judged.name}"'
         found = execution_engine.execute_query(sqlalchemy.text(f"describe {table}")).fetchall()
         return [{"name": row[0], "type": row[1]} for row in found]
+
+
+class RepeatedRows(TableMetricProvider):  # type: ignore[misc]
+    """How many rows share their value of a column with another, by grouping.
+
+    The base class numbers the rows of each value in a window, which sorts the table; the count is the same.
+    """
+
+    metric_name = "column_values.unique.unexpected_count"
+    domain_keys = ColumnValuesUnique.condition_domain_keys
+    value_keys = ()
+
+    @metric_value(engine=DuckDBExecutionEngine)  # type: ignore[untyped-decorator]
+    def _duckdb(cls, execution_engine: DuckDBExecutionEngine, metric_domain_kwargs: dict[str, Any], **_: Any) -> int:
+        judged, _, column_of = execution_engine.get_compute_domain(metric_domain_kwargs, MetricDomainTypes.COLUMN)
+        column: sqlalchemy.ColumnClause[Any] = sqlalchemy.column(column_of["column"])
+        repeated = (
+            sqlalchemy.select(sqlalchemy.func.count().label("rows"))
+            .select_from(judged)
+            .where(column.is_not(None))
+            .group_by(column)
+            .having(sqlalchemy.func.count() > 1)
+            .subquery()
+        )
+        [(rows,)] = execution_engine.execute_query(sqlalchemy.select(sqlalchemy.func.sum(repeated.c.rows))).fetchall()
+        return int(rows or 0)
+
+
+class UnfetchedRows(TableMetricProvider):  # type: ignore[misc]
+    """Nothing of the rows that a query finds: they are counted once, and not fetched too."""
+
+    metric_name = "unexpected_rows_query.table"
+    domain_keys = UnexpectedRowsQueryTable.domain_keys
+    value_keys = ("unexpected_rows_query",)
+
+    @metric_value(engine=DuckDBExecutionEngine)  # type: ignore[untyped-decorator]
+    def _duckdb(cls, **_: Any) -> list[dict[str, Any]]:
+        return []
 
 
 class _Cursor(duckdb_engine.CursorWrapper):

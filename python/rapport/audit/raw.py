@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from rapport.audit.part_files import changed_files
-from rapport.audit.suites import UNEXPECTED_ROWS, Suite, judge, load_suites, suite_parameters
+from rapport.audit.suites import PARTICIPANT, UNEXPECTED_ROWS, Suite, judge, load_suites, suite_parameters
 from rapport.audit.verdict import Verdict, join_keys, verdict_table
 
 QUARANTINED = "quarantined"
@@ -31,17 +33,23 @@ CONDITIONS = {
 
 
 def judge_raw(
-    connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, reading_plan: pd.DataFrame, folder: Path | str
+    connection: duckdb.DuckDBPyConnection,
+    build: pd.DataFrame,
+    reading_plan: pd.DataFrame,
+    settled_rules: pd.DataFrame,
+    folder: Path | str,
 ) -> pa.Table:
     """Verdicts on the current rows of every raw table, and on whether the files stood still while they were read.
 
     ``build``: one row with ``build_id``, ``on_bad_rows`` and the parameters of the suites. ``reading_plan``: one row a
-    part file. With ``on_bad_rows`` ``quarantine`` a broken critical rule on rows is recorded as ``quarantined``; rules
-    on whole tables stay critical.
+    part file. ``settled_rules``: ``table_name`` and ``rule`` of each rule that all rows but those of table
+    ``changed_<table_name>`` are known to keep; the verdict is the same, and costs what changed. With ``on_bad_rows``
+    ``quarantine`` a broken critical rule on rows is recorded as ``quarantined``; rules on whole tables stay critical.
     """
     parameters = suite_parameters(build)
+    settled = set(zip(settled_rules["table_name"], settled_rules["rule"], strict=True))
     verdicts = [_files_stood_still(connection, reading_plan)]
-    for verdict in judge(connection, load_suites(folder), parameters):
+    for verdict in _judge_changes(connection, load_suites(folder), settled, parameters):
         goes_to_quarantine = (
             parameters["on_bad_rows"] == "quarantine"
             and verdict.severity == "critical"
@@ -50,6 +58,39 @@ def judge_raw(
         )
         verdicts.append(replace(verdict, severity=QUARANTINED) if goes_to_quarantine else verdict)
     return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
+
+
+def _judge_changes(
+    connection: duckdb.DuckDBPyConnection,
+    suites: Sequence[Suite],
+    settled: Collection[tuple[str, str]],
+    parameters: dict[str, Any],
+) -> Iterator[Verdict]:
+    """Verdicts of suites in their order, settled rules on rows judged by the rows that changed."""
+    parts = []
+    for suite in suites:
+        expectations = suite.expectations.expectations
+        by_changes = [
+            item.meta["rule"]
+            for item in expectations
+            if (suite.label, item.meta["rule"]) in settled and _depends_on_own_rows(item)
+        ]
+        parts.append(suite.part([item.meta["rule"] for item in expectations if item.meta["rule"] not in by_changes]))
+        if by_changes:
+            parts.append(suite.part(by_changes, f"changed_{suite.label}"))
+    found = {(verdict.table_name, verdict.rule): verdict for verdict in judge(connection, parts, parameters)}
+    for suite in suites:
+        everything = next(verdict for verdict in found.values() if verdict.table_name == suite.label)
+        for item in suite.expectations.expectations:
+            # What changed was judged; the verdict speaks of all rows.
+            yield replace(found[suite.label, item.meta["rule"]], evaluated=everything.evaluated)
+
+
+def _depends_on_own_rows(expectation: Any) -> bool:
+    """Whether a row can come to break a rule only by a change of a row of the same participant."""
+    if expectation.expectation_type == UNEXPECTED_ROWS:
+        return bool(expectation.meta.get("scope") == PARTICIPANT)
+    return expectation.expectation_type in CONDITIONS and expectation.mostly == 1
 
 
 def find_faults(

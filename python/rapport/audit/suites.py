@@ -26,13 +26,15 @@ import pyarrow as pa
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from great_expectations import ExpectationSuite
 
     from rapport.audit.engine import DuckDBExecutionEngine
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
+PARTICIPANT = "participant"
+"""Scope of a query whose verdict on a row depends on no row but those of the same participant."""
 
 
 class SuiteError(ValueError):
@@ -60,12 +62,18 @@ class Suite:
                 query.unexpected_rows_query = query.unexpected_rows_query.replace(old, new)
         return replace(self, schema=schema, table=table, expectations=moved)
 
+    def part(self, rules: Collection[str], table: str | None = None) -> Suite:
+        """Some rules of the suite, on another table of the schema if one is named (what a query joins stays)."""
+        chosen = copy.deepcopy(self.expectations)
+        chosen.expectations = [item for item in chosen.expectations if item.meta["rule"] in rules]
+        return replace(self, table=table or self.table, expectations=chosen)
+
 
 def load_suites(folder: Path | str) -> list[Suite]:
     """All suites of a folder, in the order of their file names.
 
     Raises :class:`SuiteError` if the folder holds none, or if a file says anything that Great Expectations
-    would drop or misread: an unknown expectation, severity or argument, a missing rule name, two rules of
+    would drop or misread: an unknown expectation, severity, scope or argument, a missing rule name, two rules of
     one name, or no expectation of a row count (without it an empty table passes every other rule).
     """
     paths = sorted(Path(folder).glob("*.json"))
@@ -99,6 +107,9 @@ def load_suite(path: Path) -> Suite:
         if rule in rules:
             raise SuiteError(f"{place}: a second rule named {rule!r}")
         rules.append(rule)
+        scope = expectation["meta"].get("scope", PARTICIPANT)
+        if scope != PARTICIPANT:
+            raise SuiteError(f"{place}: meta.scope {scope!r} is not {PARTICIPANT!r}")
     if not any(expectation["type"] == "expect_table_row_count_to_be_between" for expectation in written):
         raise SuiteError(f"{path}: no expectation of a row count")
     try:
@@ -165,8 +176,8 @@ def _judge_on(
 ) -> list[Verdict]:
     """Verdicts of one suite.
 
-    Whether every rule holds is one scan of the table. Only what is broken, or holds for most rows, is counted and
-    looked up by key: these are queries of their own, a few for each rule.
+    Whether every rule holds is one scan of the table, one grouping for each unique column and one count for each query.
+    Only what is broken, or holds for most rows, is counted and looked up by key.
     """
     from great_expectations.core.batch import Batch
     from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
@@ -188,7 +199,9 @@ def _judge_on(
         )
         return {result.expectation_config.meta["rule"]: result for result in outcome}
 
-    results = results_of(expectations, {"result_format": "BOOLEAN_ONLY"})
+    queries = [item for item in expectations if item.expectation_type == UNEXPECTED_ROWS]
+    others = [item for item in expectations if item.expectation_type != UNEXPECTED_ROWS]
+    results = results_of(others, {"result_format": "BOOLEAN_ONLY"}) | results_of(queries, {"result_format": "BASIC"})
     unclear = [item for item in expectations if _is_unclear(item, results.get(item.meta["rule"]))]
     if unclear:
         detailed: dict[str, Any] = {
@@ -239,7 +252,8 @@ def _verdict(
     if passed and not found:
         unexpected, keys = 0, None
     elif expectation.expectation_type == UNEXPECTED_ROWS:
-        unexpected, keys = _unexpected_rows(connection, suite, expectation.unexpected_rows_query)
+        unexpected = int(found["observed_value"])
+        keys = _example_keys(connection, suite, expectation.unexpected_rows_query) if unexpected else None
     elif "unexpected_count" in found:
         unexpected = int(found["unexpected_count"] or 0)  # None for an empty table
         keys = join_keys(row.get(suite.key) for row in found.get("partial_unexpected_index_list") or [])
@@ -257,13 +271,11 @@ def _verdict(
     )
 
 
-def _unexpected_rows(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> tuple[int, str | None]:
-    """How many rows a query finds, and the first column of some; such a query selects the key first."""
+def _example_keys(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> str | None:
+    """The first column of some rows that a query finds; such a query selects the key first."""
     batch = f'"{suite.schema}"."{suite.table}"'
-    found = connection.execute(
-        f"select count(*) over (), * from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}"
-    ).fetchall()
-    return (int(found[0][0]) if found else 0), join_keys(row[1] for row in found)
+    found = connection.execute(f"from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}").fetchall()
+    return join_keys(row[0] for row in found)
 
 
 def _row_count(connection: duckdb.DuckDBPyConnection, suite: Suite) -> int | None:

@@ -1,5 +1,5 @@
 -- A participant is touched when a row of theirs was delivered, superseded or withdrawn since their facts were last computed.
--- depends_on: {{ ref('gate_raw') }}
+-- depends_on: {{ ref('delivered_participants') }}, {{ ref('delivered_who5_assessments') }}, {{ ref('delivered_alliance_ratings') }}
 {{ config(materialized='table') }}
 with
 
