@@ -10,4 +10,4 @@ def model(dbt, session):
     dbt.ref("accepted_who5_assessments")
     dbt.ref("accepted_sessions")
     dbt.ref("accepted_alliance_ratings")
-    return judge_accepted(session, build.df(), len(row_faults.df()), "expectations/raw")
+    return judge_accepted(session, build.df(), row_faults.shape[0], "expectations/raw")
