@@ -50,7 +50,7 @@ def test_nothing_delivered_changes_nothing(built: Warehouse) -> None:
     assert built.run().success
     assert built.marts() == before
     assert built.query("select distinct standing from audit.reading_plan") == [("known",)]
-    assert built.query("select count(*) from rules.touched_participants") == [(0,)]
+    assert built.query("select count(*) from staging.touched_participants") == [(0,)]
 
 
 def test_a_clock_that_goes_back_confuses_nothing(built: Warehouse) -> None:
