@@ -67,7 +67,18 @@
 {#- A publication is whole or not at all: everything upstream has to be part of this very invocation. What was selected
     and failed has already made dbt skip the publication; what was left out is refused here. -#}
 {% macro require_whole_build(publication) %}
-    {%- set pending = [publication.unique_id] %}
+    {%- set left_out = left_out_upstream_of(publication) %}
+    {%- if left_out %}
+        {%- do exceptions.raise_compiler_error(
+            'marts are published by a whole build only, and this command left out ' ~ left_out | length
+            ~ ' of its models (' ~ left_out[:3] | join(', ') ~ ', ...): run `dbt build` or `dbt run` without a selection'
+        ) %}
+    {%- endif %}
+{% endmacro %}
+
+{#- The names of the models upstream of a node that this invocation does not run. -#}
+{% macro left_out_upstream_of(node) %}
+    {%- set pending = [node.unique_id] %}
     {%- set seen = [] %}
     {%- for _ in graph.nodes if pending %}
         {%- set unique_id = pending.pop() %}
@@ -77,11 +88,5 @@
             {%- do pending.append(parent) %}
         {%- endfor %}
     {%- endfor %}
-    {%- set left_out = seen | reject('in', selected_resources) | map('replace', 'model.' ~ project_name ~ '.', '') | sort %}
-    {%- if left_out %}
-        {%- do exceptions.raise_compiler_error(
-            'marts are published by a whole build only, and this command left out ' ~ left_out | length
-            ~ ' of its models (' ~ left_out[:3] | join(', ') ~ ', ...): run `dbt build` or `dbt run` without a selection'
-        ) %}
-    {%- endif %}
+    {{ return(seen | reject('in', selected_resources) | map('replace', 'model.' ~ project_name ~ '.', '') | sort) }}
 {% endmacro %}

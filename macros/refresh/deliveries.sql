@@ -147,6 +147,7 @@ select * from final
     {%- set table = model.name | replace('delivered_', '') %}
     {%- if must_rebuild(model.name) == 'true' %}
     insert into ops.touched_participants (is_everyone) values (true);
+    delete from ops.settled_rules;
     {%- endif %}
     delete from ops.loaded_files
     where

@@ -27,8 +27,7 @@
     );
     create table if not exists ops.settled_rules (
         table_name varchar not null,
-        rule varchar not null,
-        definitions varchar not null
+        rule varchar not null
     );
 {% endmacro %}
 

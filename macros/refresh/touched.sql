@@ -15,27 +15,43 @@
     select * from {{ arguments.temp_relation }};
 {% endmacro %}
 
+{#- The current rows of a table on which a verdict may have changed: those of touched participants, and those of nobody. -#}
+{% macro changed_rows(table) %}
+with
+
+stg_rows as (
+
+    select * from {{ ref('stg_' ~ table) }}
+
+),
+
+touched as (
+
+    select * from {{ ref('touched_participants') }}
+
+),
+
+final as (
+
+    select * from stg_rows
+    where participant_id is null or participant_id in (select participant_id from touched)
+
+)
+
+select * from final
+{% endmacro %}
+
 {#- Post-hook of the last incremental model: all that was touched has been recomputed, and the verdicts of this very build
-    speak of all rows. A selection that left out a step in between forgets nothing and settles nothing, so the next build
-    computes more, not less. -#}
+    speak of all rows. A selection that left anything out forgets nothing and settles nothing, so the next build computes
+    more, not less. -#}
 {% macro forget_touched() %}
-    {%- set steps = [
-        'touched_participants', 'settled_rules', 'changed_participants', 'changed_who5_assessments', 'changed_sessions',
-        'changed_alliance_ratings', 'audit_raw', 'care_summary', 'baseline_assessments', 'followup_assessments',
-        'alliance_scores'
-    ] %}
-    {%- set left_out = [] %}
-    {%- for step in steps if 'model.' ~ project_name ~ '.' ~ step not in selected_resources %}
-        {%- do left_out.append(step) %}
-    {%- endfor %}
     delete from ops.settled_rules;
-    {%- if not left_out %}
+    {%- if not left_out_upstream_of(model) %}
     delete from ops.touched_participants;
     insert into ops.settled_rules by name
     select
         table_name,
-        rule,
-        {{ definitions_fingerprint() }} as definitions
+        rule
     from audit.validation_results
     where build_id = '{{ invocation_id }}' and layer = 'raw' and passed and unexpected = 0;
     {%- endif %}

@@ -67,23 +67,19 @@ def _judge_changes(
     parameters: dict[str, Any],
 ) -> Iterator[Verdict]:
     """Verdicts of suites in their order, settled rules on rows judged by the rows that changed."""
-    parts = []
     for suite in suites:
-        expectations = suite.expectations.expectations
         by_changes = [
             item.meta["rule"]
-            for item in expectations
+            for item in suite.expectations.expectations
             if (suite.label, item.meta["rule"]) in settled and _depends_on_own_rows(item)
         ]
-        parts.append(suite.part([item.meta["rule"] for item in expectations if item.meta["rule"] not in by_changes]))
+        parts = [suite.part([rule for rule in suite.rules if rule not in by_changes])]
         if by_changes:
             parts.append(suite.part(by_changes, f"changed_{suite.label}"))
-    found = {(verdict.table_name, verdict.rule): verdict for verdict in judge(connection, parts, parameters)}
-    for suite in suites:
-        everything = next(verdict for verdict in found.values() if verdict.table_name == suite.label)
-        for item in suite.expectations.expectations:
-            # What changed was judged; the verdict speaks of all rows.
-            yield replace(found[suite.label, item.meta["rule"]], evaluated=everything.evaluated)
+        verdicts = judge(connection, parts, parameters)
+        # What changed was judged; the verdict speaks of all rows.
+        found = {verdict.rule: replace(verdict, evaluated=verdicts[0].evaluated) for verdict in verdicts}
+        yield from (found[rule] for rule in suite.rules)
 
 
 def _depends_on_own_rows(expectation: Any) -> bool:

@@ -52,6 +52,11 @@ class Suite:
     key: str | None
     expectations: ExpectationSuite
 
+    @property
+    def rules(self) -> list[str]:
+        """The names of its rules, in their order."""
+        return [expectation.meta["rule"] for expectation in self.expectations.expectations]
+
     def on_tables(self, old: str, new: str) -> Suite:
         """The same suite on the tables whose names begin with ``new`` instead of ``old`` (``schema.prefix``)."""
         schema, table = f"{self.schema}.{self.table}".replace(old, new).split(".")
@@ -202,7 +207,7 @@ def _judge_on(
     queries = [item for item in expectations if item.expectation_type == UNEXPECTED_ROWS]
     others = [item for item in expectations if item.expectation_type != UNEXPECTED_ROWS]
     results = results_of(others, {"result_format": "BOOLEAN_ONLY"}) | results_of(queries, {"result_format": "BASIC"})
-    unclear = [item for item in expectations if _is_unclear(item, results.get(item.meta["rule"]))]
+    unclear = [item for item in others if _is_unclear(item, results.get(item.meta["rule"]))]
     if unclear:
         detailed: dict[str, Any] = {
             "result_format": "SUMMARY",
@@ -223,8 +228,6 @@ def _is_unclear(expectation: Any, result: Any) -> bool:
     """Whether how many rows a rule objects to, and which, is still to be asked of Great Expectations."""
     if result is None or _exception_message(result.exception_info):
         return False
-    if expectation.expectation_type == UNEXPECTED_ROWS:
-        return False  # its query is at hand
     return not result.success or bool(getattr(expectation, "mostly", 1) != 1)
 
 
@@ -249,11 +252,11 @@ def _verdict(
         )
     passed = bool(result.success)
     found = result.result
-    if passed and not found:
-        unexpected, keys = 0, None
-    elif expectation.expectation_type == UNEXPECTED_ROWS:
+    if expectation.expectation_type == UNEXPECTED_ROWS:
         unexpected = int(found["observed_value"])
         keys = _example_keys(connection, suite, expectation.unexpected_rows_query) if unexpected else None
+    elif passed and not found:
+        unexpected, keys = 0, None
     elif "unexpected_count" in found:
         unexpected = int(found["unexpected_count"] or 0)  # None for an empty table
         keys = join_keys(row.get(suite.key) for row in found.get("partial_unexpected_index_list") or [])
