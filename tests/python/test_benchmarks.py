@@ -103,7 +103,7 @@ def test_a_process_is_measured_and_stopped_when_it_takes_too_much(tmp_path: Path
     assert peak > 100_000_000
     # This process is much larger, and must not be counted.
     assert python("pass")[1] < 50_000_000
-    assert python("print('first'); raise SystemExit('last')")[0] == "exit code 1: last"
+    assert python("print('first', flush=True); raise SystemExit('last')")[0] == "exit code 1: last"
     hungry = "import time; x = b'x' * 300_000_000; time.sleep(60)"
     assert "more than 0.1 GiB" in (python(hungry, memory_limit=2**27)[0] or "")
     assert "more than 0 s" in (python("import time; time.sleep(60)", timeout=0.2)[0] or "")
