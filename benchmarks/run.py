@@ -332,6 +332,7 @@ class Runner:
                 self.save()
         record["lost"] = dict(self.lost)
         record["nodes"] = {name: _medians(several) for name, several in nodes.items()}
+        self.save()
         profiled, own = _profile(site)
         if profiled.failure is None:
             largest = list(own.items())[:PROFILED]
