@@ -104,14 +104,14 @@
         published_at = get_current_timestamp() at time zone 'UTC',
         published_rows = map {
             {%- for table in tables %}
-            '{{ table.identifier }}': (select count(*) from {{ table }}){% if not loop.last %},{% endif %}
+            '{{ table }}': (select count(*) from marts.{{ table }}){% if not loop.last %},{% endif %}
             {%- endfor %}
         }
     where build_id = '{{ invocation_id }}';
 {% endmacro %}
 
 {% macro end_build(results) %}
-    {%- set part_files = adapter.get_relation(target.database, 'audit', 'part_files') %}
+    {%- set part_files = adapter.get_relation(target.database, 'raw', 'part_files') %}
     {%- if is_build() %}
     {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list %}
     update ops.builds

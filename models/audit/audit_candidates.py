@@ -5,10 +5,9 @@ def model(dbt, session):
     from rapport.audit import run_suites
 
     build = dbt.ref("build")
-    dbt.ref("candidate_eligibility")
-    dbt.ref("candidate_eligibility_flow")
-    dbt.ref("candidate_participant_alliance")
-    dbt.ref("candidate_who5_change")
-    dbt.ref("candidate_analysis_cohort")
-    dbt.ref("candidate_table_1")
+    dbt.ref("eligibility")
+    dbt.ref("eligibility_flow")
+    dbt.ref("participant_alliance")
+    dbt.ref("who5_change")
+    dbt.ref("analysis_cohort")
     return run_suites(session, build.df(), "expectations/candidates")

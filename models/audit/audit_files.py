@@ -1,11 +1,10 @@
-"""Checks the part files' own schema before any model reads them."""
+"""Reads the part files into schema raw, and judges what kept a file from being read as the export's contract says."""
 
 
 def model(dbt, session):
-    from rapport.audit import check_files
+    from dbt_common.invocation import get_invocation_id
 
-    build = dbt.ref("build")
-    declared_columns = dbt.ref("declared_columns")
-    part_files = dbt.ref("part_files")
-    reading_plan = dbt.ref("reading_plan")
-    return check_files(session, build.df(), declared_columns.df(), part_files.df(), reading_plan.df())
+    from rapport_stub import read_into
+
+    config = dbt.config
+    return read_into(session, get_invocation_id(), config.get("raw_folder"), config.get("raw_format"))

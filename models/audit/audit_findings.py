@@ -5,9 +5,9 @@ def model(dbt, session):
     from rapport.audit import run_suites
 
     build = dbt.ref("build")
-    dbt.ref("candidate_inference_results")
-    dbt.ref("candidate_model_fit")
-    dbt.ref("slope_findings")
-    dbt.ref("candidate_reproduction")
-    dbt.ref("candidate_consistency")
+    dbt.ref("inference_results")
+    dbt.ref("model_fit")
+    dbt.ref("alliance_slopes")
+    dbt.ref("reproduction")
+    dbt.ref("consistency")
     return run_suites(session, build.df(), "expectations/findings")

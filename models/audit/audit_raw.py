@@ -1,14 +1,12 @@
-"""Judges the current rows of the raw export by the suites in expectations/raw; settled rules by what changed."""
+"""Judges the current rows of the raw export by the suites in expectations/raw."""
 
 
 def model(dbt, session):
-    from rapport.audit import judge_raw
+    from rapport_stub import judge_raw
 
     build = dbt.ref("build")
-    reading_plan = dbt.ref("reading_plan")
-    settled_rules = dbt.ref("settled_rules")
-    dbt.ref("changed_participants")
-    dbt.ref("changed_who5_assessments")
-    dbt.ref("changed_sessions")
-    dbt.ref("changed_alliance_ratings")
-    return judge_raw(session, build.df(), reading_plan.df(), settled_rules.df(), "expectations/raw")
+    dbt.ref("current_participants")
+    dbt.ref("current_who5_assessments")
+    dbt.ref("current_sessions")
+    dbt.ref("current_alliance_ratings")
+    return judge_raw(session, build.df(), "expectations/raw")

@@ -1,0 +1,151 @@
+{#- The tables of the raw export, in the order in which one refers to another: their key, and the columns of the source. -#}
+{% macro raw_tables() %}
+    {{ return(['participants', 'who5_assessments', 'sessions', 'alliance_ratings']) }}
+{% endmacro %}
+
+{#- The columns that a source declares, in their order. -#}
+{% macro declared_columns_of(table) %}
+    {%- if not execute %}
+        {{ return(['loaded_at']) }}
+    {%- endif %}
+    {{ return(graph.sources['source.' ~ project_name ~ '.raw.' ~ table].columns.keys() | list) }}
+{% endmacro %}
+
+{#- The column of a source that is its key. -#}
+{% macro key_of(table) %}
+    {%- if not execute %}
+        {{ return('loaded_at') }}
+    {%- endif %}
+    {%- for column in graph.sources['source.' ~ project_name ~ '.raw.' ~ table].columns.values()
+        if column.config.meta.primary_key %}
+        {{ return(column.name) }}
+    {%- endfor %}
+{% endmacro %}
+
+{#- Whether a delivered row belongs to an erased participant. A rating names a session, so its participant is looked up in all
+    sessions that were delivered. -#}
+{% macro is_erased(table, row) -%}
+    exists (
+        select 1
+        from {{ source('raw', 'erasures') }} as erased
+        {%- if table == 'alliance_ratings' %}
+        inner join {{ source('raw', 'sessions') }} as of_participant
+            on erased.participant_id = of_participant.participant_id
+        where of_participant.session_id = {{ row }}.session_id
+        {%- else %}
+        where erased.participant_id = {{ row }}.participant_id
+        {%- endif %}
+    )
+{%- endmacro %}
+
+{% macro rows_that_stay(table) -%}
+    select delivered.*
+    from {{ source('raw', table) }} as delivered
+    where not {{ is_erased(table, 'delivered') }}
+{%- endmacro %}
+
+{#- The rows of a table that do not stand. Only the few rows of keys that occur more than once are compared, and those
+    are found by a hash: where no hash repeats, no key does. -#}
+{% macro rows_that_do_not_stand(table) %}
+    {%- set key = key_of(table) %}
+    select
+        '{{ table }}' as table_name,
+        part_file,
+        row_number,
+        case when copy_number > 1 then 'copy' else 'superseded' end as standing
+    from (
+        select
+            part_file,
+            row_number,
+            loaded_at,
+            max(loaded_at) over (partition by {{ key }}) as latest_loaded_at,
+            row_number() over (
+                partition by {{ declared_columns_of(table) | join(', ') }}, unreadable
+                order by part_file, row_number
+            ) as copy_number
+        from ({{ rows_that_stay(table) }}) as delivered
+        where
+            {{ key }} is not null
+            and {{ hash_of(key) }} in (
+                select {{ hash_of(key) }}
+                from ({{ rows_that_stay(table) }}) as keyed
+                where {{ key }} is not null
+                group by {{ hash_of(key) }}
+                having count(*) > 1
+            )
+    ) as rivals
+    where copy_number > 1 or loaded_at < latest_loaded_at
+{% endmacro %}
+
+{#- The current rows of a table: of every key the latest delivery, without copies and without erased participants. -#}
+{% macro current_rows(table) %}
+with
+
+delivered as (
+
+    {{ rows_that_stay(table) }}
+
+),
+
+superseded as (
+
+    select
+        part_file,
+        row_number
+    from {{ ref('superseded_rows') }}
+    where table_name = '{{ table }}'
+
+),
+
+final as (
+
+    select delivered.*
+    from delivered
+    where
+        not exists (
+            select 1 from superseded
+            where delivered.part_file = superseded.part_file and delivered.row_number = superseded.row_number
+        )
+
+)
+
+select * from final
+{% endmacro %}
+
+{#- The current rows of a table that are not in quarantine, in the columns that the source declares. -#}
+{% macro accepted_rows(table) %}
+with
+
+current_rows as (
+
+    select * from {{ ref('current_' ~ table) }}
+
+),
+
+quarantined as (
+
+    select
+        part_file,
+        row_number
+    from {{ ref('quarantined_rows') }}
+    where table_name = '{{ table }}'
+
+),
+
+final as (
+
+    select
+        {%- for column in declared_columns_of(table) %}
+        current_rows.{{ column }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from current_rows
+    where
+        not exists (
+            select 1 from quarantined
+            where current_rows.part_file = quarantined.part_file and current_rows.row_number = quarantined.row_number
+        )
+
+)
+
+select * from final
+{% endmacro %}

@@ -1,0 +1,95 @@
+-- A printed figure is reproduced when ours rounds to it at the printed number of decimals, or keeps its printed bound.
+with
+
+printed as (
+
+    select * from {{ ref('printed_figures') }}
+
+),
+
+ours as (
+
+    select * from {{ ref('our_figures') }}
+
+),
+
+irreproducible as (
+
+    select * from {{ ref('irreproducible_figures') }}
+
+),
+
+totals as (
+
+    select * from ours
+    where target_table = 'table_1' and utilization_type = 'total'
+
+),
+
+matched as (
+
+    select
+        printed.*,
+        irreproducible.reason,
+        case printed.transform
+            when 'times_100' then 100 * ours.value
+            when 'times_n' then ours.n * ours.value
+            when 'percent_of_total' then 100 * ours.value / nullif(totals.value, 0)
+            else ours.value
+        end as our_value
+    from printed
+    left join ours
+        on
+            printed.target_table = ours.target_table
+            and printed.analysis is not distinct from ours.analysis
+            and printed.term is not distinct from ours.term
+            and printed.utilization_type is not distinct from ours.utilization_type
+            and printed.step is not distinct from ours.step
+            and printed.column_name = ours.column_name
+    left join totals
+        on
+            printed.target_table = totals.target_table
+            and printed.analysis is not distinct from totals.analysis
+            and printed.term is not distinct from totals.term
+            and printed.column_name = totals.column_name
+    left join irreproducible on printed.figure_id = irreproducible.figure_id
+
+),
+
+compared as (
+
+    select
+        *,
+        case comparator
+            when '<' then our_value < printed_value
+            when '>' then our_value > printed_value
+            -- Half a unit of the last printed decimal, with room for the binary form of a decimal fraction.
+            else abs(our_value - printed_value) <= 0.5 * power(10, -decimals) * (1 + 1e-9)
+        end as agrees
+    from matched
+
+),
+
+final as (
+
+    select
+        figure_id,
+        section,
+        quote,
+        printed,
+        printed_value,
+        our_value,
+        agrees,
+        our_value - printed_value as difference,
+        case
+            when agrees then null
+            when reason is not null then reason
+            when our_value is null and target_table = 'study_parameter'
+                then 'a rule that the models are written by, not a figure of the tables'
+            when our_value is null then 'not defined on these data'
+        end as note
+    from compared
+
+)
+
+select * from final
