@@ -2,22 +2,22 @@
 {{ config(alias='consistency') }}
 with
 
-findings as (
+recomputed as (
 
-    select * from {{ ref('consistency_findings') }}
+    select * from {{ ref('recomputed_figures') }}
 
 ),
 
 final as (
 
     select
-        cast(rule as varchar) as rule,
-        cast(inputs as varchar) as inputs,
-        cast(recomputed as varchar) as recomputed,
-        cast(printed as varchar) as printed,
-        cast(verdict as varchar) as verdict,
-        cast(explanation as varchar) as explanation
-    from findings
+        rule,
+        inputs,
+        recomputed,
+        printed,
+        verdict,
+        explanation
+    from recomputed
 
 )
 
