@@ -89,8 +89,13 @@ golden:
 ## make twin      the demo export anew: the study's twin, from its seed (a minute and a half; the same files bit for bit)
 twin: $(VENV)/.runtime
 	rm -rf demo
-	$(BIN)/python -m rapport.twin --out demo
+	PYTHONPATH=python $(BIN)/python -m reproduction.twin --out demo
 	git diff --stat --exit-code -- demo
+
+## make consistency  seeds/recomputed_figures.csv anew: the printed figures recomputed from one another
+.PHONY: consistency
+consistency: $(VENV)/.runtime
+	PYTHONPATH=python $(BIN)/python -m reproduction.consistency --out seeds/recomputed_figures.csv
 
 ## make contract-check  a raw export (RAPPORT_RAW, RAPPORT_RAW_FORMAT) against its contract, without building
 contract-check: $(VENV)/.runtime

@@ -1,2 +1,23 @@
--- What the printed figures of the study say about each other.
-select * from {{ ref('printed_consistency') }}
+-- Each printed figure recomputed from other printed figures, with a verdict.
+with
+
+recomputed as (
+
+    select * from {{ ref('recomputed_figures') }}
+
+),
+
+final as (
+
+    select
+        rule,
+        inputs,
+        recomputed,
+        printed,
+        verdict,
+        explanation
+    from recomputed
+
+)
+
+select * from final

@@ -4,7 +4,7 @@
 them to the seed ``printed_figures``.
 """
 
-from rapport.consistency.figures import Figure, Figures, Interval, Verdict, judge
-from rapport.consistency.table import consistency_table
+from reproduction.consistency.figures import Figure, Figures, Interval, Verdict, judge
+from reproduction.consistency.table import consistency_table
 
 __all__ = ["Figure", "Figures", "Interval", "Verdict", "consistency_table", "judge"]

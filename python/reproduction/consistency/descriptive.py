@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from rapport.consistency import rules
-from rapport.consistency.check import (
+from reproduction.consistency import rules
+from reproduction.consistency.check import (
     COLUMNS,
     DAY_COUNTS,
     GROUPS,
@@ -25,7 +25,7 @@ from rapport.consistency.check import (
     span,
     state,
 )
-from rapport.consistency.figures import Figure, Figures, Interval
+from reproduction.consistency.figures import Figure, Figures, Interval
 
 
 def percentages(f: Figures) -> Iterator[Check]:

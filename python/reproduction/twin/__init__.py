@@ -4,6 +4,6 @@ The study's data are private, but its figures are printed. Items, dates and visi
 from them by the definitions print those figures. Nothing but the printed figures enters; every row is invented.
 """
 
-from rapport.twin.build import write_twin
+from reproduction.twin.build import write_twin
 
 __all__ = ["write_twin"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rapport.consistency.figures import Figure, Figures, Interval, Verdict, judge
+from reproduction.consistency.figures import Figure, Figures, Interval, Verdict, judge
 
 GROUPS = ("teletherapy", "telecoaching", "both")
 COLUMNS = (*GROUPS, "total")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from scipy import stats
 
-from rapport.consistency import rules
-from rapport.consistency.check import (
+from reproduction.consistency import rules
+from reproduction.consistency.check import (
     COEFFICIENTS,
     COLUMNS,
     INTERACTIONS,
@@ -23,7 +23,7 @@ from rapport.consistency.check import (
     span,
     state,
 )
-from rapport.consistency.figures import Figure, Figures, Interval
+from reproduction.consistency.figures import Figure, Figures, Interval
 
 
 def coefficients(f: Figures) -> Iterator[Check]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rapport.twin.cohort import build_cohort
-from rapport.twin.export import write
-from rapport.twin.platform import build_platform
+from reproduction.twin.cohort import build_cohort
+from reproduction.twin.export import write
+from reproduction.twin.platform import build_platform
 
 DEFAULT_SEED = 1
 MARKER = "_calibration.json"
@@ -25,7 +25,7 @@ that the pipeline computes what the paper describes, not that the finding replic
 | | |
 |---|---|
 | seed | {seed} |
-| written by | `python -m rapport.twin --seed {seed} --out FOLDER` |
+| written by | `python -m reproduction.twin --seed {seed} --out FOLDER` |
 | marker | `{marker}`: with it in the folder, a build fails where a printed figure is no longer reproduced |
 
 | table | rows, superseded deliveries included |

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from rapport.consistency import descriptive, inferential, regression
-from rapport.consistency.check import GROUPS, INTERACTIONS, Check, compare, labels, state
-from rapport.consistency.figures import Figure, Figures
+from reproduction.consistency import descriptive, inferential, regression
+from reproduction.consistency.check import GROUPS, INTERACTIONS, Check, compare, labels, state
+from reproduction.consistency.figures import Figure, Figures
 
 RESULT_COLUMNS = ("rule", "inputs", "recomputed", "printed", "verdict", "explanation")
 

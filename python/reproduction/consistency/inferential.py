@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from rapport.consistency import rules
-from rapport.consistency.check import (
+from reproduction.consistency import rules
+from reproduction.consistency.check import (
     GROUPS,
     Check,
     columns_of,
@@ -20,7 +20,7 @@ from rapport.consistency.check import (
     span,
     state,
 )
-from rapport.consistency.figures import Figure, Figures, Interval, corners
+from reproduction.consistency.figures import Figure, Figures, Interval, corners
 
 
 def rank_tests(f: Figures) -> Iterator[Check]:

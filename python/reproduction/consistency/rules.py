@@ -19,7 +19,7 @@ from itertools import combinations
 import numpy as np
 from scipy import optimize, stats
 
-from rapport.consistency.figures import TOLERANCE, Interval, corners
+from reproduction.consistency.figures import TOLERANCE, Interval, corners
 
 # ---------------------------------------------------------------- P values (statcheck)
 
