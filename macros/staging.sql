@@ -44,37 +44,85 @@
     where not {{ is_erased(table, 'delivered') }}
 {%- endmacro %}
 
-{#- The rows of a table that do not stand. Only the few rows of keys that occur more than once are compared, and those
-    are found by a hash: where no hash repeats, no key does. -#}
+{#- The rows of a table that do not stand, as CTEs that end in one named after the table. Keys that occur more than once are
+    found by a hash: where no hash repeats, no key does. Of their few rows key and moment are compared first, and whole rows
+    only where two of one key have the latest moment, or none. -#}
 {% macro rows_that_do_not_stand(table) %}
     {%- set key = key_of(table) %}
+{{ table }}_by_key as (
+
+    select
+        {{ key }} as row_key,
+        loaded_at,
+        part_file,
+        row_number
+    from ({{ rows_that_stay(table) }}) as delivered
+    where
+        {{ key }} is not null
+        and {{ hash_of(key) }} in (
+            select {{ hash_of(key) }}
+            from ({{ rows_that_stay(table) }}) as keyed
+            where {{ key }} is not null
+            group by {{ hash_of(key) }}
+            having count(*) > 1
+        )
+
+),
+
+{{ table }}_by_moment as (
+
+    select
+        *,
+        max(loaded_at) over (partition by row_key) as latest_loaded_at,
+        count(*) over (partition by row_key, loaded_at) as rows_of_the_moment
+    from {{ table }}_by_key
+
+),
+
+{{ table }}_copies as (
+
+    select
+        part_file,
+        row_number
+    from (
+        select
+            delivered.part_file,
+            delivered.row_number,
+            row_number() over (
+                partition by
+                    {%- for column in declared_columns_of(table) %}
+                    delivered.{{ column }},
+                    {%- endfor %}
+                    delivered.unreadable
+                order by delivered.part_file, delivered.row_number
+            ) as copy_number
+        from {{ source('raw', table) }} as delivered
+        inner join {{ table }}_by_moment as tied
+            on delivered.part_file = tied.part_file and delivered.row_number = tied.row_number
+        where tied.rows_of_the_moment > 1 and (tied.loaded_at is null or tied.loaded_at = tied.latest_loaded_at)
+    ) as compared
+    where copy_number > 1
+
+),
+
+{{ table }} as (
+
     select
         '{{ table }}' as table_name,
         part_file,
         row_number,
-        case when copy_number > 1 then 'copy' else 'superseded' end as standing
-    from (
-        select
-            part_file,
-            row_number,
-            loaded_at,
-            max(loaded_at) over (partition by {{ key }}) as latest_loaded_at,
-            row_number() over (
-                partition by {{ declared_columns_of(table) | join(', ') }}, unreadable
-                order by part_file, row_number
-            ) as copy_number
-        from ({{ rows_that_stay(table) }}) as delivered
-        where
-            {{ key }} is not null
-            and {{ hash_of(key) }} in (
-                select {{ hash_of(key) }}
-                from ({{ rows_that_stay(table) }}) as keyed
-                where {{ key }} is not null
-                group by {{ hash_of(key) }}
-                having count(*) > 1
-            )
-    ) as rivals
-    where copy_number > 1 or loaded_at < latest_loaded_at
+        'superseded' as standing
+    from {{ table }}_by_moment
+    where loaded_at < latest_loaded_at
+    union all
+    select
+        '{{ table }}' as table_name,
+        part_file,
+        row_number,
+        'copy' as standing
+    from {{ table }}_copies
+
+),
 {% endmacro %}
 
 {#- The current rows of a table: of every key the latest delivery, without copies and without erased participants. -#}

@@ -6,5 +6,6 @@ def model(dbt, session):
 
     from rapport_stub import read_into
 
-    config = dbt.config
-    return read_into(session, get_invocation_id(), config.get("raw_folder"), config.get("raw_format"))
+    folder = dbt.config.get("raw_folder")
+    file_format = dbt.config.get("raw_format")
+    return read_into(session, get_invocation_id(), folder, file_format)

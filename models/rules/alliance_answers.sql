@@ -20,7 +20,8 @@ study_ratings as (
         ratings.session_id,
         ratings.bond_item,
         ratings.goals_item,
-        ratings.bond_item is not null and ratings.goals_item is not null as is_paired
+        case when ratings.goals_item is not null then ratings.bond_item end as paired_bond,
+        case when ratings.bond_item is not null then ratings.goals_item end as paired_goals
     from ratings
     inner join sessions on ratings.session_id = sessions.session_id
     where ratings.bond_item is not null or ratings.goals_item is not null
@@ -34,14 +35,17 @@ final as (
         count(distinct session_id) as rated_sessions,
         count(bond_item) as bond_responses,
         count(goals_item) as goals_responses,
-        coalesce(sum(bond_item), 0) as bond_sum,
-        coalesce(sum(goals_item), 0) as goals_sum,
-        count(case when is_paired then 1 end) as paired_ratings,
-        {%- for name, product in {
-            'bond': 'bond_item', 'goals': 'goals_item', 'bond_squares': 'bond_item * bond_item',
-            'goals_squares': 'goals_item * goals_item', 'products': 'bond_item * goals_item'
+        count(paired_bond) as paired_ratings,
+        {%- for name, summand in {
+            'bond_sum': 'bond_item',
+            'goals_sum': 'goals_item',
+            'paired_bond': 'paired_bond',
+            'paired_goals': 'paired_goals',
+            'paired_bond_squares': 'paired_bond * paired_bond',
+            'paired_goals_squares': 'paired_goals * paired_goals',
+            'paired_products': 'paired_bond * paired_goals',
         }.items() %}
-        sum(case when is_paired then {{ product }} else 0 end) as paired_{{ name }}
+        coalesce({{ whole_sum(summand) }}, 0) as {{ name }}
         {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from study_ratings

@@ -73,7 +73,30 @@ judged as (
 final as (
 
     select
-        *,
+        participant_id,
+        age_years,
+        sex,
+        within_usa,
+        utilization_type,
+        total_sessions,
+        time_in_care_days,
+        baseline_score,
+        followup_score,
+        follow_up_days,
+        rated_sessions,
+        bond_responses,
+        goals_responses,
+        bond_sum,
+        goals_sum,
+        paired_ratings,
+        paired_bond,
+        paired_goals,
+        paired_bond_squares,
+        paired_goals_squares,
+        paired_products,
+        {%- for criterion in criteria %}
+        {{ criterion.flag }},
+        {%- endfor %}
         {{ criteria | map(attribute='flag') | join(' and ') }} as is_eligible,
         case
             {%- for criterion in criteria %}

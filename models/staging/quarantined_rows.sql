@@ -1,16 +1,30 @@
 -- A row waits in quarantine when it breaks a rule on rows, or when it refers to a row that does and that no accepted row replaces.
 -- depends_on: {{ ref('audit_raw') }}
 with
+{%- if var('on_bad_rows') == 'stop' %}
+
+-- A broken rule stops the build, so nothing waits.
+final as (
+
+    select
+        cast(null as {{ dbt.type_string() }}) as table_name,
+        cast(null as {{ dbt.type_string() }}) as part_file,
+        cast(null as bigint) as row_number,
+        cast(null as bigint) as line_number,
+        cast(null as {{ dbt.type_string() }}) as row_key,
+        cast(null as {{ dbt.type_string() }}) as participant_id,
+        cast(null as {{ dbt.type_string() }}) as session_id,
+        cast(null as {{ dbt.type_string() }}) as rules
+    where false
+
+)
+
+select * from final
+{%- else %}
 
 row_faults as (
 
-    select
-        table_name,
-        part_file,
-        row_number,
-        {{ dbt.listagg('rule', "'; '", 'order by rule') }} as rules
-    from {{ source('audit', 'row_faults') }}
-    group by table_name, part_file, row_number
+    select * from {{ source('audit', 'row_faults') }}
 
 ),
 
@@ -20,75 +34,73 @@ row_faults as (
     ('sessions', 'participants', 'participant_id'),
     ('alliance_ratings', 'sessions', 'session_id'),
 ] -%}
-{%- set key = key_of(table) %}
 {%- if parent %}
-{{ table }}_without_{{ parent }} as (
+{{ table }}_replacements as (
 
-    select distinct faulty.row_key
-    from {{ parent }}_in_quarantine as faulty
-    where not exists (
-        select 1 from {{ ref('current_' ~ parent) }} as parent
-        where
-            parent.{{ parent_key }} = faulty.row_key
-            and not exists (
-                select 1 from {{ parent }}_in_quarantine as other
-                where other.part_file = parent.part_file and other.row_number = parent.row_number
-            )
-    )
+    select distinct replacement.{{ parent_key }} as row_key
+    from {{ ref('current_' ~ parent) }} as replacement
+    inner join {{ parent }} as waiting on replacement.{{ parent_key }} = waiting.row_key
+    where
+        not exists (
+            select 1 from {{ parent }} as other
+            where other.part_file = replacement.part_file and other.row_number = replacement.row_number
+        )
 
 ),
-{%- endif %}
 
-{{ table }}_in_quarantine as (
+{{ table }}_orphans as (
+
+    select distinct waiting.row_key
+    from {{ parent }} as waiting
+    where not exists (select 1 from {{ table }}_replacements as replaced where replaced.row_key = waiting.row_key)
+
+),
+{% endif %}
+{{ table }}_faults as (
+
+    select
+        current_rows.*,
+        row_faults.rule
+    from {{ ref('current_' ~ table) }} as current_rows
+    inner join row_faults
+        on current_rows.part_file = row_faults.part_file and current_rows.row_number = row_faults.row_number
+    where row_faults.table_name = '{{ table }}'
+    {%- if parent %}
+    union all
+    select
+        current_rows.*,
+        'its {{ parent_key | replace("_id", "") }} is in quarantine' as rule
+    from {{ ref('current_' ~ table) }} as current_rows
+    inner join {{ table }}_orphans as orphans on current_rows.{{ parent_key }} = orphans.row_key
+    {%- endif %}
+
+),
+
+{{ table }} as (
 
     select
         '{{ table }}' as table_name,
-        current_rows.part_file,
-        current_rows.row_number,
-        current_rows.line_number,
-        current_rows.{{ key }} as row_key,
-        {%- if table == 'alliance_ratings' %}
-        cast(null as {{ dbt.type_string() }}) as participant_id,
-        current_rows.session_id,
-        {%- else %}
-        current_rows.participant_id,
-        cast(null as {{ dbt.type_string() }}) as session_id,
-        {%- endif %}
-        {%- if parent %}
-        case
-            when row_faults.rules is null then 'its {{ parent_key | replace("_id", "") }} is in quarantine'
-            when orphans.row_key is null then row_faults.rules
-            else row_faults.rules || '; its {{ parent_key | replace("_id", "") }} is in quarantine'
-        end as rules
-        {%- else %}
-        row_faults.rules
-        {%- endif %}
-    from {{ ref('current_' ~ table) }} as current_rows
-    {%- if parent %}
-    left join row_faults
-        on
-            row_faults.table_name = '{{ table }}'
-            and current_rows.part_file = row_faults.part_file
-            and current_rows.row_number = row_faults.row_number
-    left join {{ table }}_without_{{ parent }} as orphans on current_rows.{{ parent_key }} = orphans.row_key
-    where row_faults.rules is not null or orphans.row_key is not null
-    {%- else %}
-    inner join row_faults
-        on
-            row_faults.table_name = '{{ table }}'
-            and current_rows.part_file = row_faults.part_file
-            and current_rows.row_number = row_faults.row_number
-    {%- endif %}
+        part_file,
+        row_number,
+        line_number,
+        {{ key_of(table) }} as row_key,
+        {%- for owner in ['participant_id', 'session_id'] %}
+        {{ owner if owner in declared_columns_of(table) else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as {{ owner }},
+        {%- endfor %}
+        {{ dbt.listagg('rule', "'; '", 'order by rule') }} as rules
+    from {{ table }}_faults
+    group by 1, 2, 3, 4, 5, 6, 7
 
 ),
 
 {% endfor -%}
 final as (
     {% for table in raw_tables() %}
-    select * from {{ table }}_in_quarantine
+    select * from {{ table }}
     {% if not loop.last %}union all{% endif %}
     {%- endfor %}
 
 )
 
 select * from final
+{%- endif %}

@@ -1,18 +1,16 @@
 """dbt-duckdb plugin: opens the database file, and tells SQL what only the process knows.
 
 Before the file is opened its folder is made, a lock is waited for, and permissions are closed. Afterwards every cursor
-has the variables ``rapport_definitions``, ``rapport_erasures``, ``rapport_git_revision`` and ``rapport_versions``.
+has the variables ``rapport_git_revision`` and ``rapport_versions``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform
 import stat
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +22,6 @@ from dbt_common.invocation import get_invocation_id
 
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
-DEFINITIONS = ("models/raw", "models/deliveries", "models/quarantine", "models/staging", "models/rules", "macros")
-SUITES = "expectations/raw"
 PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
 OWNER_ONLY = 0o077
 
@@ -67,16 +63,7 @@ class Plugin(BasePlugin):
         """Once per process: look at what the variables say."""
         if self._waited is not None:
             self._waited.close()  # dbt holds the file now, through the same instance of DuckDB
-        raw = Path(os.environ.get("RAPPORT_RAW", "demo"))
         self._variables = {
-            "rapport_definitions": fingerprint(
-                path
-                for folder in (*DEFINITIONS, SUITES)
-                for path in Path(folder).rglob("*")
-                if path.suffix in (".sql", ".json")
-            )
-            + duckdb.__version__,
-            "rapport_erasures": fingerprint(raw.glob("erasures/*")),
             "rapport_git_revision": git_revision(),
             "rapport_versions": "; ".join(
                 [
@@ -91,18 +78,6 @@ class Plugin(BasePlugin):
         for name, value in self._variables.items():
             literal = value.replace("'", "''")
             cursor.execute(f"set variable {name} = '{literal}'")
-
-
-def fingerprint(paths: Iterable[Path]) -> str:
-    """SHA-256 over names and contents of files; the same for the same files in any order."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in paths if path.is_file()):
-        digest.update(os.fsencode(path.name) + b"\0")
-        try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError:
-            continue  # the audit of the files says what is wrong with it
-    return digest.hexdigest()
 
 
 def git_revision() -> str:
