@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 SEVERITIES = ("critical", "warning", "info")
 MAX_SAMPLE_KEYS = 5
+BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,27 @@ class Verdict:
 def join_keys(keys: Iterable[object]) -> str | None:
     """The first few distinct keys as one text; ``None`` if there are none.
 
-    Control characters are escaped: a key comes from outside and must not rewrite the terminal.
+    Keys stay readable in any script, so that one can join on them; see :func:`escape_controls` for what does not.
     """
     distinct = dict.fromkeys("(no key)" if key is None else str(key) for key in keys)
-    shown = [key.encode("unicode_escape").decode("ascii")[:80] for key in distinct][:MAX_SAMPLE_KEYS]
+    shown = [escape_controls(key)[:80] for key in distinct][:MAX_SAMPLE_KEYS]
     return ", ".join(shown) or None
+
+
+def escape_controls(text: str) -> str:
+    """A text in which characters that could rewrite a terminal are escaped.
+
+    These are the controls (C0, DEL, C1), line and paragraph separators, surrogates, and what turns the direction of
+    writing (Unicode's bidirectional embeddings, overrides, isolates and marks).
+    """
+    return "".join(
+        character.encode("unicode_escape").decode("ascii") if _rewrites_terminal(character) else character
+        for character in text
+    )
+
+
+def _rewrites_terminal(character: str) -> bool:
+    return character in BIDIRECTIONAL or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def verdict_table(verdicts: Sequence[Verdict], build_id: str, layer: str) -> pa.Table:
