@@ -10,6 +10,7 @@ import pyarrow as pa
 
 SEVERITIES = ("critical", "warning", "info")
 MAX_SAMPLE_KEYS = 5
+NO_KEY = "(no key)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def join_keys(keys: Iterable[object]) -> str | None:
 
     Control characters are escaped: a key comes from outside and must not rewrite the terminal.
     """
-    distinct = dict.fromkeys("(no key)" if key is None else str(key) for key in keys)
+    distinct = dict.fromkeys(NO_KEY if key is None else str(key) for key in keys)
     shown = [key.encode("unicode_escape").decode("ascii")[:80] for key in distinct][:MAX_SAMPLE_KEYS]
     return ", ".join(shown) or None
 
