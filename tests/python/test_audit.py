@@ -110,7 +110,7 @@ def test_broken_json_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
 def test_verdicts_count_and_name_what_breaks_a_rule(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     write(tmp_path, SUITE)
     build = pd.DataFrame([{"build_id": "b1", "adult_age": 18}])
-    verdicts = {row["rule"]: row for row in run_suites(connection, build, tmp_path).to_pylist()}
+    verdicts = {row["rule"]: row for row in run_suites(connection, build, tmp_path, [connection.table("people")]).to_pylist()}
     assert list(verdicts) == ["is not empty", "age is adult", "nobody is 100", "nobody is 17"]
     assert verdicts["is not empty"]["passed"]
     adult = verdicts["age is adult"]
