@@ -19,15 +19,9 @@ quarantined_participants as (
 
 ),
 
-owners_of_quarantined_rows as (
+answers_in_quarantine as (
 
-    select participant_id from {{ ref('quarantined_who5_assessments') }}
-    union
-    select participant_id from {{ ref('quarantined_sessions') }}
-    union
-    select sessions.participant_id
-    from {{ ref('quarantined_alliance_ratings') }} as ratings
-    inner join {{ ref('stg_sessions') }} as sessions on ratings.session_id = sessions.session_id
+    select * from {{ ref('answers_in_quarantine') }}
 
 ),
 
@@ -50,9 +44,12 @@ exclusions as (
     select
         eligibility.first_failed_criterion as criterion,
         count(*) as excluded,
-        count(owners_of_quarantined_rows.participant_id) as quarantined
+        count(answers_in_quarantine.participant_id) as quarantined
     from eligibility
-    left join owners_of_quarantined_rows on eligibility.participant_id = owners_of_quarantined_rows.participant_id
+    left join answers_in_quarantine
+        on
+            eligibility.participant_id = answers_in_quarantine.participant_id
+            and eligibility.first_failed_criterion = answers_in_quarantine.criterion
     where eligibility.first_failed_criterion is not null
     group by eligibility.first_failed_criterion
 
