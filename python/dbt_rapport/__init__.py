@@ -11,7 +11,6 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 from dbt.flags import get_flags
@@ -39,7 +38,7 @@ class RapportPlugin(dbtPlugin):
         """Called by dbt once per command, when the project file is loaded and nothing is parsed."""
         if self.project_name != PROJECT:
             return
-        flags = get_flags()
+        flags = get_flags()  # type: ignore[no-untyped-call]
         project_dir = Path(getattr(flags, "PROJECT_DIR", None) or Path.cwd())
         command = str(getattr(flags, "WHICH", ""))
         refuse_another_folder(project_dir)
@@ -59,9 +58,7 @@ def refuse_another_folder(project_dir: Path) -> None:
     here, home = Path.cwd().resolve(), project_dir.resolve()
     if here == home:
         return
-    settings = [
-        f"{name}={here / os.environ[name]}" for name in ("RAPPORT_RAW", "RAPPORT_DB") if os.environ.get(name)
-    ]
+    settings = [f"{name}={here / os.environ[name]}" for name in ("RAPPORT_RAW", "RAPPORT_DB") if os.environ.get(name)]
     again = ["dbt", *without_folders(sys.argv[1:])]
     raise Refusal(
         f"dbt was started in {here}, but the project's paths belong to its own folder; nothing was read. Run:\n"
@@ -104,6 +101,7 @@ class LastWord:
     """Listens to the events of a build; after dbt's last one it says what became of the marts, and why."""
 
     def __init__(self) -> None:
+        """Nothing is published and nothing has failed."""
         self.is_published = False
         self.failures: dict[str, str] = {}
         """Messages of what failed, by name of the node, in the order in which dbt prints them."""

@@ -138,8 +138,8 @@ def faults(declared: Mapping[str, Any], declared_in: str, command_line: Mapping[
     if start and end and start > end:
         lines.append(f"var study_start is {start}, after study_end, {end}: no day is in the study window")
     warn, error = (values.get(name) for name in ("freshness_warn_hours", "freshness_error_hours"))
-    if _is_number(warn) and _is_number(error) and warn > error:
-        lines.append(f"var freshness_warn_hours is {warn:g}, more than freshness_error_hours, {error:g}")
+    if isinstance(warn, int) and isinstance(error, int) and warn > error:
+        lines.append(f"var freshness_warn_hours is {warn}, more than freshness_error_hours, {error}")
     return lines
 
 
@@ -158,7 +158,3 @@ def day(value: Any) -> dt.date | None:
 def written(value: Any) -> str:
     """A value as one writes it in YAML, on one line."""
     return " ".join(yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").split())
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -23,6 +23,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from rapport.audit.kinds import why_not_judged
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def load_suites(folder: Path | str) -> list[Suite]:
     """All suites of a folder, in the order of their file names.
 
     Raises :class:`SuiteError` if the folder holds none, or if a file says anything that Great Expectations
-    would drop or misread: an unknown expectation, severity, scope or argument, a missing rule name, two rules of
-    one name, or no expectation of a row count (without it an empty table passes every other rule).
+    would drop, misread or not judge in DuckDB: an unknown kind of expectation, severity, scope or argument, a missing
+    rule name, two rules of one name, or no expectation of a row count (without it an empty table passes every other
+    rule).
     """
     paths = sorted(Path(folder).glob("*.json"))
     if not paths:
@@ -127,6 +129,9 @@ def load_suite(path: Path) -> Suite:
         kept = loaded.get(expectation["meta"]["rule"])
         if kept is None or kept.expectation_type != expectation["type"]:
             raise SuiteError(f"{place}: Great Expectations does not know it and would drop it")
+        unjudged = why_not_judged(expectation["type"])
+        if unjudged:
+            raise SuiteError(f"{place}: {unjudged}")
         if str(kept.severity.value) != expectation["severity"]:
             raise SuiteError(f"{place}: severity {expectation['severity']!r} would become {kept.severity.value!r}")
     return Suite(
