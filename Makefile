@@ -25,22 +25,8 @@ report: $(VENV)/.runtime
 
 ## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (docs/scheduling.md)
 .PHONY: refresh freshness publish
-STEPS := freshness publish export report
 refresh: $(VENV)/.runtime
-	@number=0; for step in $(STEPS); do \
-		number=$$((number + 1)); begun=$$(date +%s); \
-		if $(MAKE) --no-print-directory $$step; then result=done; else result=FAILED; fi; \
-		echo "refresh $$number/$(words $(STEPS)) $$step: $$result after $$(($$(date +%s) - begun)) s"; \
-		if [ $$result = done ]; then continue; fi; \
-		case $$step in \
-			freshness) left='nothing was built; make contract-check judges the files';; \
-			publish) left='marts, export and report are as they were';; \
-			export) left='marts are new, export and report are not';; \
-			report) left='marts and export are new, the report is not';; \
-		esac; \
-		echo "refresh stopped at $$step (its own exit code is in the line of make above): $$left."; \
-		exit 1; \
-	done
+	@$(BIN)/python -m rapport.refresh --programs $(BIN) $(WITH_VARS)
 
 ## make freshness  how old the export is: a warning, or from var freshness_error_hours on an error
 freshness: $(VENV)/.runtime

@@ -44,10 +44,10 @@
     where not {{ is_erased(table, 'delivered') }}
 {%- endmacro %}
 
-{#- The rows of a table that do not stand, as CTEs that end in one named after the table. Keys that occur more than once are
-    found by a hash: where no hash repeats, no key does. Of their few rows key and moment are compared first, and whole rows
-    only where two of one key have the latest moment, or none. -#}
-{% macro rows_that_do_not_stand(table) %}
+{#- The rows of a table whose key occurs more than once, as CTEs that end in one named after the table. The keys are found by
+    a hash: where no hash repeats, no key does. Of their few rows key and moment are compared first, and whole rows only
+    where two of one key have the latest moment, or none. -#}
+{% macro rows_of_repeated_keys(table) %}
     {%- set key = key_of(table) %}
 {{ table }}_by_key as (
 
@@ -105,22 +105,37 @@
 
 ),
 
+{{ table }}_placed as (
+
+    select
+        keyed.row_key,
+        keyed.part_file,
+        keyed.row_number,
+        case
+            when keyed.loaded_at < keyed.latest_loaded_at then 'superseded'
+            when copies.part_file is not null then 'copy'
+            else 'current'
+        end as standing
+    from {{ table }}_by_moment as keyed
+    left join {{ table }}_copies as copies
+        on keyed.part_file = copies.part_file and keyed.row_number = copies.row_number
+
+),
+
 {{ table }} as (
 
     select
         '{{ table }}' as table_name,
         part_file,
         row_number,
-        'superseded' as standing
-    from {{ table }}_by_moment
-    where loaded_at < latest_loaded_at
-    union all
-    select
-        '{{ table }}' as table_name,
-        part_file,
-        row_number,
-        'copy' as standing
-    from {{ table }}_copies
+        case standing when 'current' then 'contested' else standing end as standing
+    from (
+        select
+            *,
+            count(case when standing = 'current' then 1 end) over (partition by row_key) as current_rows
+        from {{ table }}_placed
+    ) as counted
+    where standing <> 'current' or current_rows > 1
 
 ),
 {% endmacro %}
@@ -140,8 +155,8 @@ superseded as (
     select
         part_file,
         row_number
-    from {{ ref('superseded_rows') }}
-    where table_name = '{{ table }}'
+    from {{ ref('repeated_rows') }}
+    where table_name = '{{ table }}' and standing in ('superseded', 'copy')
 
 ),
 
@@ -160,7 +175,7 @@ final as (
 select * from final
 {% endmacro %}
 
-{#- The current rows of a table that are not in quarantine, in the columns that the source declares. -#}
+{#- The current rows of a table that are not in quarantine. -#}
 {% macro accepted_rows(table) %}
 with
 
@@ -182,10 +197,7 @@ quarantined as (
 
 final as (
 
-    select
-        {%- for column in declared_columns_of(table) %}
-        current_rows.{{ column }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+    select current_rows.*
     from current_rows
     where
         not exists (

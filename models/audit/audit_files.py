@@ -2,10 +2,17 @@
 
 
 def model(dbt, session):
+    from pathlib import Path
+
     from dbt_common.invocation import get_invocation_id
 
-    from rapport_stub import read_into
+    from rapport.reading.warehouse import read_into_warehouse
 
     folder = dbt.config.get("raw_folder")
-    file_format = dbt.config.get("raw_format")
-    return read_into(session, get_invocation_id(), folder, file_format)
+    raw_format = dbt.config.get("raw_format")
+    sources = dbt.config.get("sources")
+    on_bad_rows = dbt.config.get("on_bad_rows")
+    max_unpacked_bytes = dbt.config.get("max_unpacked_bytes")
+    return read_into_warehouse(
+        session, get_invocation_id(), Path(folder), raw_format, Path(sources), on_bad_rows, int(max_unpacked_bytes)
+    )

@@ -26,7 +26,7 @@ verdicts as (
         cast(used + quarantined as bigint) as evaluated,
         cast(quarantined as bigint) as unexpected,
         quarantined || ' of ' || (used + quarantined)
-        || ', with the rows that depend on faulty ones: correct them or raise max_quarantined_share' as detail
+        || ', with the rows that depend on faulty ones: correct them or raise var max_quarantined_share' as detail
     from source_summary
 
 ),

@@ -3,7 +3,7 @@ with
 
 eligibility as (
 
-    select * from {{ ref('eligibility') }}
+    select * from {{ ref('participant_facts') }}
 
 ),
 
@@ -22,15 +22,9 @@ quarantined_participants as (
 
 ),
 
-owners_of_quarantined_rows as (
+answers_in_quarantine as (
 
-    select participant_id from quarantined_rows
-    where table_name in ('who5_assessments', 'sessions')
-    union
-    select sessions.participant_id
-    from quarantined_rows
-    inner join {{ ref('current_sessions') }} as sessions on quarantined_rows.session_id = sessions.session_id
-    where quarantined_rows.table_name = 'alliance_ratings'
+    select * from {{ ref('answers_in_quarantine') }}
 
 ),
 
@@ -53,9 +47,12 @@ exclusions as (
     select
         eligibility.first_failed_criterion as criterion,
         count(*) as excluded,
-        count(owners_of_quarantined_rows.participant_id) as quarantined
+        count(answers_in_quarantine.participant_id) as quarantined
     from eligibility
-    left join owners_of_quarantined_rows on eligibility.participant_id = owners_of_quarantined_rows.participant_id
+    left join answers_in_quarantine
+        on
+            eligibility.participant_id = answers_in_quarantine.participant_id
+            and eligibility.first_failed_criterion = answers_in_quarantine.criterion
     where eligibility.first_failed_criterion is not null
     group by eligibility.first_failed_criterion
 

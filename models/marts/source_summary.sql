@@ -16,7 +16,8 @@ volumes as (
 
 superseded_rows as (
 
-    select * from {{ ref('superseded_rows') }}
+    select * from {{ ref('repeated_rows') }}
+    where standing in ('superseded', 'copy')
 
 ),
 

@@ -61,6 +61,7 @@ final as (
 
     select
         participant_id,
+        baseline_at,
         baseline_score,
         case when days >= {{ var('min_followup_days') }} then followup_score end as followup_score,
         case when days >= {{ var('min_followup_days') }} then days end as follow_up_days

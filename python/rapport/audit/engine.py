@@ -80,9 +80,9 @@ class RowCondition:
 class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
     """A table that is judged, with what its suite and the build know of it.
 
-    ``queries`` are those of the suite; the ones that join the same rows are answered together. ``repeated`` names a
-    table of ``part_file`` and ``row_number`` of every row whose ``key`` another row of the judged table shares, and
-    maybe of others; without one the table is searched for them.
+    ``queries`` are those of the suite; the ones that join the same rows are answered together. ``repeated`` is a
+    query for ``part_file`` and ``row_number`` of every row whose ``key`` another row of the judged table shares; without
+    one the table is searched for them.
     """
 
     key: str | None = None

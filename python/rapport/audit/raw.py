@@ -66,6 +66,19 @@ def judge_raw(
     return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
 
 
+def judge_rows(
+    connection: duckdb.DuckDBPyConnection,
+    build: pd.DataFrame,
+    folder: Path | str,
+    tables: Iterable[duckdb.DuckDBPyRelation],
+) -> pa.Table:
+    """The verdicts of :func:`judge_raw`; beside them the rows of :func:`find_faults`, as table ``audit.row_faults``."""
+    verdicts = judge_raw(connection, build, folder, tables)
+    faults = find_faults(connection, build, verdicts.to_pandas(), folder)
+    connection.execute(f"create or replace table audit.row_faults as {faults.sql_query()}")
+    return verdicts
+
+
 def find_faults(
     connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, verdicts: pd.DataFrame, folder: Path | str
 ) -> duckdb.DuckDBPyRelation:

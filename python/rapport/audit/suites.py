@@ -26,6 +26,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from rapport.audit.kinds import why_not_judged
 from rapport.audit.startup import import_great_expectations
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
 
@@ -113,8 +114,9 @@ def load_suites(folder: Path | str) -> list[Suite]:
     """All suites of a folder, in the order of their file names.
 
     Raises :class:`SuiteError` if the folder holds none, or if a file says anything that Great Expectations
-    would drop or misread: an unknown expectation, severity, argument or entry of ``meta``, a missing rule name, two
-    rules of one name, or no expectation of a row count (without it an empty table passes every other rule).
+    would drop, misread or not judge in DuckDB: an unknown kind of expectation, severity, argument or entry of ``meta``,
+    a missing rule name, two rules of one name, or no expectation of a row count (without it an empty table passes every
+    other rule).
     """
     paths = sorted(Path(folder).glob("*.json"))
     if not paths:
@@ -167,6 +169,9 @@ def load_suite(path: Path) -> Suite:
         kept = loaded.get(expectation["meta"]["rule"])
         if kept is None or kept.expectation_type != expectation["type"]:
             raise SuiteError(f"{place}: Great Expectations does not know it and would drop it")
+        unjudged = why_not_judged(expectation["type"])
+        if unjudged:
+            raise SuiteError(f"{place}: {unjudged}")
         if str(kept.severity.value) != expectation["severity"]:
             raise SuiteError(f"{place}: severity {expectation['severity']!r} would become {kept.severity.value!r}")
     return Suite(
@@ -287,7 +292,11 @@ class _Judge:
 
         batch = JudgedTable(execution_engine=self.engine, table_name=self.suite.table, schema_name=self.suite.schema)
         batch.key = self.suite.key
-        batch.repeated = f'"{self.suite.schema}"."{self.suite.repeated}"' if self.suite.repeated else None
+        if self.suite.repeated:
+            batch.repeated = (
+                f'(select part_file, row_number from "{self.suite.schema}"."{self.suite.repeated}"'
+                f" where table_name = '{self.suite.label}' and standing = 'contested')"
+            )
         batch.queries = [
             query.unexpected_rows_query
             for query in self.suite.expectations.expectations

@@ -1,8 +1,8 @@
--- A row does not stand when a later row of its key was delivered, or the same row was delivered before.
+-- Of the rows of one key the latest delivery stands; the same row delivered again is a copy, and different rows of one moment contest the key.
 -- depends_on: {{ ref('gate_files') }}
 with
 {%- for table in raw_tables() %}
-{{ rows_that_do_not_stand(table) }}
+{{ rows_of_repeated_keys(table) }}
 {%- endfor %}
 final as (
     {% for table in raw_tables() %}
