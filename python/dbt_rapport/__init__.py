@@ -114,6 +114,9 @@ class LastWord:
         elif name == "RunResultError" and data.node_info.node_name:
             self.failures[data.node_info.node_name] = data.msg
         elif name == "CommandCompleted":
+            reading = sys.modules.get("rapport.reading.warehouse")
+            if reading is not None:
+                reading.remove_workspaces()
             self.conclude(data.success)
 
     def conclude(self, is_success: bool) -> None:

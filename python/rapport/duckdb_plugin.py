@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id
 
@@ -24,6 +25,7 @@ from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
 PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
 OWNER_ONLY = 0o077
+SOURCES = Path("models/raw/_raw__sources.yml")
 
 
 class Plugin(BasePlugin):
@@ -72,12 +74,37 @@ class Plugin(BasePlugin):
                 ]
             ),
         }
+        if getattr(get_flags(), "WHICH", None) == "freshness":
+            read_for_freshness(conn)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Every cursor has its own variables."""
         for name, value in self._variables.items():
             literal = value.replace("'", "''")
             cursor.execute(f"set variable {name} = '{literal}'")
+
+
+def read_for_freshness(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let ``dbt source freshness`` see the export of now, and not the views of the last build.
+
+    Raises :class:`DbtRuntimeError` if a file cannot be read as the export's contract says.
+    """
+    from rapport.reading.warehouse import read_into_warehouse
+
+    verdicts = read_into_warehouse(
+        connection,
+        get_invocation_id(),
+        Path(os.environ.get("RAPPORT_RAW", "demo")),
+        os.environ.get("RAPPORT_RAW_FORMAT", "parquet"),
+        SOURCES,
+        on_bad_rows="quarantine",
+    )
+    broken = [row for row in verdicts.to_pylist() if row["severity"] == "critical" and not row["passed"]]
+    if broken:
+        raise DbtRuntimeError(
+            "the export cannot be read, so its age is not known:\n  "
+            + "\n  ".join(f"{row['table_name']}: {row['rule']} - {row['detail']}" for row in broken)
+        )
 
 
 def git_revision() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import yaml
 
 from rapport.audit.verdict import Verdict, join_keys, verdict_table
-from rapport.reading.export import EXPORT, VALUES, read_export
+from rapport.reading.export import EXPORT, MAX_UNPACKED_BYTES, VALUES, read_export
 from rapport.reading.files import changed_files
 from rapport.reading.tables import DeclaredTable
 
@@ -34,9 +35,23 @@ def tables_of_sources(path: Path) -> list[DeclaredTable]:
     return declared
 
 
-def workspace_of(database: str) -> Path:
-    """Where a build keeps what it converts: beside the database, so that the next build finds what a killed one left."""
-    return Path(f"{database}.reading")
+_workspaces: set[Path] = set()
+"""Folders of converted files that this process has made."""
+
+
+def new_workspace(database: str) -> Path:
+    """Where a build keeps what it converts: beside the database, so that the next build clears what a killed one left."""
+    workspace = Path(f"{database}.reading")
+    shutil.rmtree(workspace, ignore_errors=True)
+    _workspaces.add(workspace)
+    return workspace
+
+
+@atexit.register
+def remove_workspaces() -> None:
+    """Remove what was converted; the views of schema ``raw`` on it cannot be read any more."""
+    while _workspaces:
+        shutil.rmtree(_workspaces.pop(), ignore_errors=True)
 
 
 def read_into_warehouse(
@@ -46,7 +61,7 @@ def read_into_warehouse(
     file_format: str,
     sources: Path,
     on_bad_rows: str,
-    max_unpacked_bytes: int,
+    max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
 ) -> pa.Table:
     """Read an export into schema ``raw`` and return the verdicts on its files.
 
@@ -57,14 +72,12 @@ def read_into_warehouse(
     [(database,)] = connection.execute(
         "select path from duckdb_databases() where database_name = current_database()"
     ).fetchall()
-    workspace = workspace_of(str(database))
-    shutil.rmtree(workspace, ignore_errors=True)
     reading = read_export(
         connection,
         folder,
         file_format,
         tables_of_sources(sources),
-        workspace,
+        new_workspace(str(database)),
         max_unpacked_bytes=max_unpacked_bytes,
         build_id=build_id,
     )
