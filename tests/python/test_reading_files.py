@@ -885,7 +885,7 @@ def test_many_small_parts_need_few_open_files(export: Export, file_format: str) 
         else:
             pq.write_table(arrow(RATINGS, [row]), path)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 200, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 200, hard))
     try:
         reading = export.read()
         assert not broken(reading)
