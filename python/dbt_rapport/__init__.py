@@ -58,11 +58,15 @@ def refuse_another_folder(project_dir: Path) -> None:
     here, home = Path.cwd().resolve(), project_dir.resolve()
     if here == home:
         return
-    settings = [f"{name}={here / os.environ[name]}" for name in ("RAPPORT_RAW", "RAPPORT_DB") if os.environ.get(name)]
-    again = ["dbt", *without_folders(sys.argv[1:])]
+    settings = "".join(
+        f"{name}={shlex.quote(str(here / os.environ[name]))} "
+        for name in ("RAPPORT_RAW", "RAPPORT_DB")
+        if os.environ.get(name)
+    )
+    again = shlex.join(["dbt", *without_folders(sys.argv[1:])])
     raise Refusal(
         f"dbt was started in {here}, but the project's paths belong to its own folder; nothing was read. Run:\n"
-        f"  cd {shlex.quote(str(home))} && {shlex.join([*settings, *again])}"
+        f"  cd {shlex.quote(str(home))} && {settings}{again}"
     )
 
 
@@ -135,8 +139,8 @@ class LastWord:
             _say(f"{NOT_PUBLISHED} and are as they were.{reasons}", EventLevel.ERROR)
 
 
-def reasons_of(failures: dict[str, str], at_most: int = 3) -> list[str]:
-    """Messages of gates, or of the first of what failed if no gate is closed."""
+def reasons_of(failures: dict[str, str], at_most: int = 3, lines_of_one: int = 16) -> list[str]:
+    """Messages of gates, or of the first of what failed if no gate is closed; long ones are cut to fit the screen."""
     # Of a gate's message what it says itself, without what dbt and DuckDB put before it.
     gates = [
         re.sub(r"\A.*?(?=gate \w+ is closed)", "", message, flags=re.DOTALL)
@@ -145,7 +149,13 @@ def reasons_of(failures: dict[str, str], at_most: int = 3) -> list[str]:
     ]
     messages = gates or list(failures.values())
     left = len(messages) - at_most
-    return messages[:at_most] + ([f"and {left} more, see above"] if left > 0 else [])
+    shown = []
+    for message in messages[:at_most]:
+        lines = message.splitlines()
+        if len(lines) > lines_of_one:
+            lines = [*lines[: lines_of_one - 1], f"    … {len(lines) - lines_of_one + 1} lines more, see above"]
+        shown.append("\n".join(lines))
+    return shown + ([f"and {left} more, see above"] if left > 0 else [])
 
 
 def _say(message: str, level: EventLevel) -> None:

@@ -4,7 +4,8 @@ Four steps in turn: freshness, publish, export, report; the first that fails end
 published or not, the cohort before and after, warnings of the audit, rows in quarantine, seconds. The same is written
 to ``reports/refresh.json``, without keys of rows.
 
-Exit codes: 0 all four steps were done; otherwise that of the step that failed (docs/scheduling.md).
+Exit codes: 0 all four steps were done; 2 wrong vars or arguments, nothing was run; otherwise that of the step that
+failed (docs/scheduling.md).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import yaml
+
+from rapport.project_vars import VarError, check_vars
 
 SUMMARY = Path("reports/refresh.json")
 NOT_PUBLISHED = "marts were not published"
@@ -275,6 +279,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not Path("dbt_project.yml").is_file():
         print("rapport.refresh: start it in the project's folder, or `make -C FOLDER refresh`", file=sys.stderr)
+        return 2
+    try:
+        given = yaml.safe_load(options.vars or "{}")
+        if not isinstance(given, dict):
+            raise VarError(f"--vars {options.vars}: not of the form {{name: value}}")
+        check_vars(Path.cwd(), given)
+    except (yaml.YAMLError, ValueError) as error:
+        print(f"rapport.refresh: {error}", file=sys.stderr)
         return 2
     database = Path(os.environ.get("RAPPORT_DB", "warehouse/rapport.duckdb"))
     with_vars = ["--vars", options.vars] if options.vars is not None else []
