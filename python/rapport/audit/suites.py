@@ -451,7 +451,7 @@ def _is_unclear(expectation: Any, result: Any) -> bool:
     return not result.success or bool(getattr(expectation, "mostly", 1) != 1)
 
 
-ENGINE_ERROR = re.compile(r"\b(?P<kind>[A-Z][a-zA-Z]+(?: [A-Z][a-zA-Z]+)* Error): (?P<text>[^\n]*)")
+ENGINE_ERROR = re.compile(r"\b(?P<kind>(?:[A-Z][A-Za-z]* (?:of )?)+Error): (?P<text>[^\n]*)")
 ABOUT_SQL = ("Binder Error", "Catalog Error", "Parser Error")
 """Errors that arise before a row is read: their text can hold names and SQL, and no value."""
 NO_COLUMN = re.compile(r'The column "\w+" in BatchData does not exist')
