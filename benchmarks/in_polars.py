@@ -6,11 +6,13 @@ import argparse
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
 from benchmarks.analyses import Findings, findings, plain
 
+ENGINE: Final = "streaming"
 START, END = datetime(2020, 9, 29), datetime(2021, 10, 13)
 
 
@@ -121,7 +123,7 @@ def study(raw: Path) -> Findings:
     of_cohort = ratings.join(cohort, on="participant_id", how="semi").select(
         bond.cast(pl.Float64), goals.cast(pl.Float64)
     )
-    cohort_frame, rating_frame = pl.collect_all([cohort, of_cohort])
+    cohort_frame, rating_frame = pl.collect_all([cohort, of_cohort], engine=ENGINE)
     return findings(cohort_frame.drop("participant_id").to_pandas(), rating_frame.to_pandas())
 
 
