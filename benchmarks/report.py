@@ -26,6 +26,7 @@ LABELS: Final[Mapping[str, str]] = {
     "build": "`dbt build` without unit tests",
     "refresh": "the same after one more delivery",
     "polars": "polars + scipy + statsmodels",
+    "streaming": "the same, polars' streaming engine",
     "pandas": "pandas + scipy + statsmodels",
 }
 STYLES: Final[Mapping[str, tuple[str, str]]] = {
@@ -33,6 +34,7 @@ STYLES: Final[Mapping[str, tuple[str, str]]] = {
     "build": ("#0072B2", "s"),
     "refresh": ("#009E73", "D"),
     "polars": ("#E69F00", "v"),
+    "streaming": ("#CC79A7", "P"),
     "pandas": ("#D55E00", "X"),
 }
 """Colours of Okabe and Ito; the markers tell them apart in grey."""
@@ -143,6 +145,7 @@ def _ratios(sizes: Sequence[Size]) -> str:
         ["refresh ÷ build", *of("refresh", "build")],
         ["pandas ÷ build", *of("pandas", "build")],
         ["polars ÷ build", *of("polars", "build")],
+        ["polars, streaming ÷ build", *of("streaming", "build")],
         ["peak memory of a build, GiB", *each(peak)],
         ["inference in a build, s", *each(lambda size: size.folder_seconds("build").get("inference"))],
     ]

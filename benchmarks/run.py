@@ -33,7 +33,7 @@ from benchmarks.report import OTHERS
 from benchmarks.trivial import write_trivial_project
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-CONTENDERS: Final = ("build", "refresh", "floor", "pandas", "polars")
+CONTENDERS: Final = ("build", "refresh", "floor", "pandas", "polars", "streaming")
 TWIN: Final = ROOT / "demo"
 START_UP_PARTICIPANTS: Final = 50
 """A build of so few people is what a build of any size takes before it looks at rows."""
@@ -246,10 +246,10 @@ def _floor(site: Site) -> Run:
     return run
 
 
-def _program(module: str) -> Callable[[Site], Run]:
+def _program(module: str, *arguments: str) -> Callable[[Site], Run]:
     def contend(site: Site) -> Run:
         out = site.result(f"{module}.json")
-        run = site.program(module, out)
+        run = site.program(module, out, *arguments)
         if run.failure is None:
             problems = disagreements(json.loads(out.read_text()), site.good)
             if problems:
@@ -285,6 +285,7 @@ COMMANDS: Final[Mapping[str, Callable[[Site], Run]]] = {
     "floor": _floor,
     "pandas": _program("in_pandas"),
     "polars": _program("in_polars"),
+    "streaming": _program("in_polars", "--engine", "streaming"),
 }
 
 

@@ -40,8 +40,10 @@ def test_every_contender_agrees_with_the_build_and_a_wrong_one_is_found_out(buil
     with pytest.raises(duckdb.BinderException, match="other columns"):
         different_rows(floor, built.db)
 
-    for contender in (in_pandas, in_polars):
-        found = contender.study(built.raw)
+    for found in (
+        in_pandas.study(built.raw),
+        *(in_polars.study(built.raw, engine) for engine in in_polars.ENGINES),
+    ):
         assert disagreements(found, built.db) == []
         found[COMPARED[2]]["p_value"] *= 1 + 1e-7
         del found[COMPARED[3]]
@@ -179,7 +181,7 @@ def test_the_aims_are_those_of_the_newest_run_and_a_contender_that_did_not_finis
 ) -> None:
     old = canned("2026-01-01", {"build": [99.0]})
     old["project"] = {"models": 1, "longest_chain": 1, "lines": 1}
-    walls = {"floor": [10.0], "build": [19.0], "refresh": [26.78], "polars": [18.0]}
+    walls = {"floor": [10.0], "build": [19.0], "refresh": [26.78], "polars": [19.5], "streaming": [18.0]}
     ended = {"contender": "pandas", "repeat": 0, "failure": "took more than 60 s"}
     million = canned("2026-01-02", walls, 1_000_000)
     million["sizes"][0]["runs"][-1] = ended  # type: ignore[index]
