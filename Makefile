@@ -46,9 +46,9 @@ refresh: $(VENV)/.runtime
 freshness: $(VENV)/.runtime
 	@$(BIN)/dbt --no-use-colors --log-level warn source freshness $(WITH_VARS)
 
-## make publish   `dbt build`, silent unless it fails; as with refresh, VARS='{...}' sets vars for this once
+## make publish   `dbt build` without unit tests, silent unless it fails; VARS='{...}' sets vars for this once
 publish: $(VENV)/.runtime
-	@$(BIN)/dbt --no-use-colors --quiet build $(WITH_VARS)
+	@$(BIN)/dbt --no-use-colors --quiet build --exclude-resource-type unit_test $(WITH_VARS)
 
 WITH_VARS = $(if $(VARS),--vars '$(VARS)')
 

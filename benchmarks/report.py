@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.aims import aims, aims_table
+from benchmarks.aims import BEFORE, aims, aims_table
 from benchmarks.measured import RESULTS, ROOT, Record, Size, median, newest_sizes, table
 
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -166,7 +166,31 @@ def _start_up(size: Size) -> str:
         cpu = size.start_up(contender, "cpu")
         if wall and cpu is not None:
             rows.append([label, f"{min(wall):.2f}", f"{statistics.median(wall):.2f}", f"{cpu:.1f}"])
-    return table(["", "s, minimum", "s, median", "CPU s"], rows, left=1)
+    return table(["", "s, minimum", "s, median", "CPU s"], rows, left=1) + _start_up_profile(start_up.get("profile"))
+
+
+def _start_up_profile(profile: Record | None) -> str:
+    """Where the twin's seconds go, beside those of ``before.json``; nothing if that was not measured."""
+    if not profile:
+        return ""
+    both = (BEFORE["start_up"], profile)
+    packages = sorted(profile["imports"], key=lambda package: -BEFORE["start_up"]["imports"].get(package, 0.0))
+    rows = [
+        ["CPU seconds of the build", *(f"{each['cpu']:.2f}" for each in both)],
+        *(
+            [f"seconds importing {package}", *(f"{each['imports'].get(package, 0.0):.2f}" for each in both)]
+            for package in packages
+        ),
+        ["CPU seconds collecting garbage", *(f"{each['collecting']:.2f}" for each in both)],
+        *(
+            [label, *(str(each["nodes"].get(kind, 0)) for each in both)]
+            for kind, label in (("model", "models"), ("test", "data tests"), ("seed", "seeds"), ("operation", "hooks"))
+        ),
+    ]
+    return (
+        "\n\nOne build of the twin under `-X importtime`; a module counts for the outermost of these packages that"
+        " asked for it:\n\n" + table(["", f"before (`{BEFORE['revision']}`)", "now"], rows, left=1)
+    )
 
 
 def _folders(sizes: Sequence[Size]) -> str:

@@ -30,6 +30,7 @@ from benchmarks.delivery import deliver, withdraw, write_delivery
 from benchmarks.measure import Run, measure
 from benchmarks.project import project_size
 from benchmarks.report import OTHERS
+from benchmarks.start_up import import_seconds, start_up_profile
 from benchmarks.trivial import write_trivial_project
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -143,6 +144,17 @@ class Site:
         if run.failure is not None:
             raise WrongError(f"the memory limit of a build is not known: {run.failure}")
         return str(json.loads(text[text.index("{") :])["show"][0]["memory_limit"])
+
+    def start_up_profile(self) -> Record:
+        """Build once more and return what importing and collecting garbage took; nothing if the build failed."""
+        out = self.result("start_up.json")
+        out.unlink(missing_ok=True)
+        self.database.unlink(missing_ok=True)
+        run = self._dbt([sys.executable, "-X", "importtime", "-m", "benchmarks.start_up", out], *BUILD)
+        if run.failure is not None:
+            return {}
+        printed = self.output("build").read_text(errors="replace")
+        return start_up_profile(import_seconds(printed), json.loads(out.read_text()), self.artifact("run_results"))
 
     def profile(self) -> tuple[Run, dict[str, float]]:
         """Build as ``dbt`` does, but under a profiler, and return the own seconds of each package."""
@@ -348,7 +360,11 @@ class Runner:
             for name, contend in contenders[shift:] + contenders[:shift]:
                 runs.append(self._record(name, repeat, contend))
         self.wrong |= any(run["failure"] is not None for run in runs)
-        self.results["start_up"] = {"participants": START_UP_PARTICIPANTS, "runs": runs}
+        self.results["start_up"] = {
+            "participants": START_UP_PARTICIPANTS,
+            "runs": runs,
+            "profile": twin.start_up_profile(),
+        }
         self.save()
 
     def _empty(self, folder: Path) -> Run:

@@ -21,6 +21,7 @@ from benchmarks.profile_build import DUCKDB, own_seconds
 from benchmarks.project import project_size
 from benchmarks.report import BEGIN, END, PAGE, page, write
 from benchmarks.report import main as report
+from benchmarks.start_up import import_seconds, start_up_profile
 from benchmarks.trivial import write_trivial_project
 from conftest import Warehouse
 
@@ -202,7 +203,7 @@ def test_the_aims_are_those_of_the_newest_run_and_a_contender_that_did_not_finis
     assert cells(text, "pandas ÷ build, 10 million")[2:] == ["≥ 3.00", "> 0.30", "not known"]
     assert cells(text, "`dbt build` of the twin without unit tests, s")[1:] == ["14.0", "≤ 8.0", "7.5", "yes"]
     assert cells(text, "the same ÷ `dbt build` of a project of one model")[2:] == ["≤ 3.00", "3.00", "yes"]
-    assert cells(text, "models")[1:] == ["102", "≤ 60", "60", "yes"]
+    assert cells(text, "models |")[1:] == ["102", "≤ 60", "60", "yes"]
     assert cells(text, "longest chain of models")[1:] == ["47", "≤ 20", "21", "**no**"]
     assert cells(text, "lines of SQL, Jinja and YAML")[1:] == ["8,003", "≤ 5,000", "4,999", "yes"]
     assert not Aim("x", 1.0, False, 1.0, strict=True).is_met
@@ -318,6 +319,12 @@ def canned(started: str, walls: dict[str, list[float]], participants: int = 3000
                 *(taken("twin", repeat, wall) for repeat, wall in enumerate((7.0, 7.5, 9.0))),
                 *(taken("empty", repeat, wall) for repeat, wall in enumerate((2.0, 2.5, 3.0))),
             ],
+            "profile": {
+                "cpu": 7.25,
+                "collecting": 0.125,
+                "imports": {"dbt": 1.5, "scipy": 0.25},
+                "nodes": {"model": 60},
+            },
         },
         "project": {"models": 60, "longest_chain": 21, "lines": 4999},
         "sizes": [
@@ -377,6 +384,10 @@ def test_the_report_writes_ratios_between_its_markers(tmp_path: Path) -> None:
     assert cells(text, "(build − start-up) ÷ floor, 10 million")[1:] == ["3.65", "≤ 1.50", "1.30", "yes"]
     assert cells(text, "refresh ÷ build")[1] == "0.55"
     assert cells(text, "`dbt build` of the twin without unit tests | 7")[1:] == ["7.00", "7.50", "3.8"]
+    assert cells(text, "CPU seconds of the build")[1:] == ["12.76", "7.25"]
+    assert cells(text, "seconds importing scipy")[1:] == ["0.75", "0.25"]
+    assert cells(text, "CPU seconds collecting garbage")[1:] == ["1.47", "0.12"]
+    assert cells(text, "models | 102 | 60") == ["models", "102", "60"]
     assert cells(text, "inference in a build, s")[1] == "0.25"
     assert cells(text, "dbt itself")[1] == "3.50"
     picture = (tmp_path / "performance.svg").read_text(encoding="utf-8")
@@ -423,6 +434,43 @@ def test_own_time_is_counted_for_the_package_or_the_caller() -> None:
         "importing modules": 0.25,
         "dbt.adapters": 0.125,
     }
+
+
+def test_importing_is_counted_for_who_asked_first() -> None:
+    printed = """Some line of dbt's
+import time:    200000 |     200000 |       scipy.special
+import time:   1000000 |    1200000 |     altair
+import time:    500000 |    1700000 |   great_expectations.core
+import time:    100000 |    1800000 | great_expectations
+import time:     40000 |      40000 |   scipy.special._ufuncs
+import time:     60000 |     100000 | scipy.special
+import time:    300000 |     300000 |   pandas
+import time:     10000 |     310000 | rapport.study
+import time:      5000 |       5000 | zipfile
+"""
+    assert import_seconds(printed) == {
+        **{"great_expectations": 1.8, "scipy": 0.1, "pandas": 0.3, "other": 0.015},
+        **dict.fromkeys(("dbt", "statsmodels", "pyarrow"), 0.0),
+    }
+
+
+def test_a_build_says_where_its_start_went(tmp_path: Path) -> None:
+    write_trivial_project(tmp_path / "project", 2)
+    out, output = tmp_path / "inside.json", tmp_path / "output.txt"
+    command = [sys.executable, "-X", "importtime", "-m", "benchmarks.start_up", out, "build"]
+    ended = measure(
+        [*command, "--project-dir", tmp_path / "project", "--profiles-dir", tmp_path / "project"],
+        output,
+        folder=tmp_path / "project",
+        environment={"PYTHONPATH": str(PAGE.parents[1])},
+    )
+    assert ended.failure is None, output.read_text()
+    results = json.loads((tmp_path / "project" / "target" / "run_results.json").read_text())
+    profile = start_up_profile(import_seconds(output.read_text()), json.loads(out.read_text()), results)
+    assert profile["nodes"] == {"model": 2}
+    assert 0 < profile["collecting"] < profile["cpu"] <= ended.cpu
+    assert profile["imports"]["dbt"] > 0.1
+    assert profile["imports"]["great_expectations"] == 0
 
 
 def test_sizes_and_trivial_nodes(tmp_path: Path) -> None:
