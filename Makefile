@@ -73,6 +73,13 @@ lint: $(VENV)/.development
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 models tests/data
 
+## make hooks     the linters before every commit, of the files that it changes (.pre-commit-config.yaml)
+.PHONY: hooks
+hooks: $(VENV)/.development
+	$(INSTALL) 'pre-commit==4.7.0'
+	$(BIN)/pre-commit validate-config
+	$(BIN)/pre-commit install
+
 ## make docs      dbt's documentation site as one file, target/static_index.html
 docs: $(VENV)/.runtime
 	$(BIN)/dbt --quiet docs generate --static
