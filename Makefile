@@ -32,9 +32,9 @@ refresh: $(VENV)/.runtime
 freshness: $(VENV)/.runtime
 	@$(BIN)/dbt --no-use-colors --log-level warn source freshness $(WITH_VARS)
 
-## make publish   `dbt build`, silent unless it fails; as with refresh, VARS='{...}' sets vars for this once
+## make publish   `dbt build` without unit tests, silent unless it fails; VARS='{...}' sets vars for this once
 publish: $(VENV)/.runtime
-	@$(BIN)/dbt --no-use-colors --quiet build $(WITH_VARS)
+	@$(BIN)/dbt --no-use-colors --quiet build --exclude-resource-type unit_test $(WITH_VARS)
 
 WITH_VARS = $(if $(VARS),--vars '$(VARS)')
 
@@ -58,6 +58,13 @@ lint: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 models tests/data
+
+## make hooks     the linters before every commit, of the files that it changes (.pre-commit-config.yaml)
+.PHONY: hooks
+hooks: $(VENV)/.development
+	$(INSTALL) 'pre-commit==4.7.0'
+	$(BIN)/pre-commit validate-config
+	$(BIN)/pre-commit install
 
 ## make docs      dbt's documentation site as one file, target/static_index.html
 docs: $(VENV)/.runtime
