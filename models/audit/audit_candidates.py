@@ -15,6 +15,10 @@ def model(dbt, session):
     alliance = dbt.ref("participant_alliance")
     change = dbt.ref("who5_change")
     cohort = dbt.ref("analysis_cohort")
-    tables = [participants, eligibility, flow, alliance, change, cohort]
+    reasons = dbt.ref("exclusion_reasons")
+    transitions = dbt.ref("wellbeing_transitions")
+    summary = dbt.ref("source_summary")
+    parameters = dbt.ref("build_parameters")
+    tables = [participants, eligibility, flow, alliance, change, cohort, reasons, transitions, summary, parameters]
     verdicts = run_suites(session, build.df(), "expectations/candidates", tables)
     return pa.concat_tables([verdicts, files_stood_still(part_files.to_arrow_table(), "candidates")])

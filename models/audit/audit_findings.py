@@ -12,5 +12,6 @@ def model(dbt, session):
     slopes = dbt.ref("alliance_slopes")
     reproduction = dbt.ref("reproduction")
     consistency = dbt.ref("consistency")
-    tables = [cohort, table_1, results, fit, slopes, reproduction, consistency]
+    distribution = dbt.ref("alliance_distribution")
+    tables = [distribution, cohort, table_1, results, fit, slopes, reproduction, consistency]
     return run_suites(session, build.df(), "expectations/findings", tables)
