@@ -12,6 +12,7 @@ def model(dbt, session):
     slopes = dbt.ref("alliance_slopes")
     reproduction = dbt.ref("reproduction")
     consistency = dbt.ref("consistency")
+    printed = dbt.ref("printed_figures")
     distribution = dbt.ref("alliance_distribution")
-    tables = [distribution, cohort, table_1, results, fit, slopes, reproduction, consistency]
+    tables = [printed, distribution, cohort, table_1, results, fit, slopes, reproduction, consistency]
     return run_suites(session, build.df(), "expectations/findings", tables)
