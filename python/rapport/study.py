@@ -1,9 +1,9 @@
 """The study's analyses: which statistic of which groups answers which question.
 
 The analyses are declared as data at the head of the module and computed by the functions of
-``rapport.statistics``. The input is five tables of sufficient statistics, the output tidy data
-frames with one row per test, contrast, coefficient or regression step. Every declared row is
-always there, whatever the data.
+``rapport.statistics``. The input is tables of sufficient statistics, counts and sums of whole numbers,
+the output tidy data frames with one row per test, contrast, coefficient or regression step. Every
+declared row is always there, whatever the data, and equal data give equal figures to the last bit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import itertools
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from fractions import Fraction
 from functools import partial
 from numbers import Real
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from rapport.statistics.exact import root
 from rapport.statistics.frequencies import MEDIAN, FrequencyTable, JointFrequencyTable, medians
 from rapport.statistics.means import (
     GROUP_MEAN,
@@ -52,13 +54,23 @@ from rapport.statistics.regression import (
     COEFFICIENT,
     INTERCEPT,
     CrossProducts,
-    direction,
+    LinearModel,
     hierarchical_regression,
     least_squares,
-    prediction,
 )
 from rapport.statistics.reliability import CRONBACH_ALPHA, cronbach_alpha
 from rapport.statistics.result import RegressionStep, TestResult
+from rapport.sufficient import (
+    Distribution,
+    Monomial,
+    Polynomial,
+    ProductSums,
+    product_sums,
+    quotients,
+    require_columns,
+    require_known,
+    whole_numbers,
+)
 
 # --- Declaration of the study -------------------------------------------------------------
 
@@ -106,7 +118,7 @@ MEDIAN_GROUPS: Mapping[str, tuple[str, str | None]] = {
     "total": ("utilization_type", None),
 }
 
-# analysis: column of wellbeing_change_moments
+# analysis: column of change_sums
 CLINICAL_RATES: Mapping[str, str] = {
     "clinical_recovery": "recovered",
     "clinical_improvement": "improved",
@@ -189,6 +201,23 @@ MODERATORS: Mapping[str, Moderator] = {
     "moderation_by_sessions": Moderator(("total_sessions",), _SPREAD),
 }
 
+# Table 1's columns are the utilization types and everyone.
+TOTAL = "total"
+
+# variable, level, and the variables and levels of the base of its percentage; None is everyone in any column
+TABLE_1_LEVELS: tuple[tuple[str, str | None, tuple[tuple[str, str | None], ...] | None], ...] = (
+    ("participants", None, None),
+    *(("sex", level, (("participants", None),)) for level in ("female", "male", "missing")),
+    *(
+        ("country", level, (("country", "within_usa"), ("country", "outside_usa")))
+        for level in GROUPING_LEVELS["country"]
+    ),
+    ("screened_positive", "true", (("participants", None),)),
+)
+# A variable with one shown level needs no label for it.
+TABLE_1_LABELS: Mapping[tuple[str, str | None], str | None] = {("screened_positive", "true"): None}
+TABLE_1_VARIABLES = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
+
 ALLIANCE, ALLIANCE_RANGE = "alliance", (1.0, 5.0)
 LINE_POINTS, LINE_REACH = 9, 2.0
 
@@ -237,11 +266,11 @@ def _guarded(analysis: str, blanks: Sequence[Guarded], compute: Callable[[], Seq
 def _finite(result: Guarded) -> Guarded:
     """Replace figures that are not finite numbers by a note."""
     strays: dict[str, Any] = {}
-    for field in fields(result):
-        value = getattr(result, field.name)
-        is_figure = field.type == "float | None" and value is not None
+    for one in fields(result):
+        value = getattr(result, one.name)
+        is_figure = one.type == "float | None" and value is not None
         if is_figure and not (isinstance(value, Real) and math.isfinite(value)):
-            strays[field.name] = None
+            strays[one.name] = None
     if not strays:
         return result
     why = f"cannot be computed: {', '.join(strays)}"
@@ -270,17 +299,17 @@ def _rows(
 
 
 def alliance_findings(
-    alliance_score_frequencies: pd.DataFrame,
-    alliance_age_frequencies: pd.DataFrame,
-    alliance_item_moments: pd.DataFrame,
+    score_frequencies: pd.DataFrame, age_frequencies: pd.DataFrame, item_sums: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the findings on therapeutic alliance: reliability, associations, differences.
 
     Args:
-        alliance_score_frequencies: grouping, level, alliance_score, participants.
-        alliance_age_frequencies: age_years, alliance_score, participants.
-        alliance_item_moments: population, n, bond_mean, goals_mean, bond_variance,
-            goals_variance, covariance.
+        score_frequencies: grouping, level, item_sum, item_responses, participants; the alliance score is
+            item_sum / item_responses.
+        age_frequencies: age_years, item_sum, item_responses, participants.
+        item_sums: population, bond_responses, goals_responses, n, bond, goals, bond_squares, goals_squares,
+            products; in ``participant_means`` a row per pair of numbers of responses, of people's item sums, in
+            ``session_ratings`` one of ratings with both items.
 
     Returns:
         The columns of ``inference_results``, one row per analysis and term.
@@ -288,10 +317,10 @@ def alliance_findings(
     Raises:
         ValueError: a table lacks a column, names an unknown group or holds impossible values.
     """
-    groups = _score_groups(alliance_score_frequencies)
+    groups = _score_groups(score_frequencies)
     by_utilization = {name: groups["utilization_type", name] for name in UTILIZATION_TYPES}
-    items = _items(alliance_item_moments)
-    ages = _ages(alliance_age_frequencies)
+    items = _items(item_sums)
+    ages = _ages(age_frequencies)
     rows = [
         *_rows(
             "alliance_reliability",
@@ -339,13 +368,12 @@ def alliance_findings(
     return _findings_frame(rows)
 
 
-def wellbeing_findings(wellbeing_change_moments: pd.DataFrame) -> pd.DataFrame:
+def wellbeing_findings(change_sums: pd.DataFrame) -> pd.DataFrame:
     """Return the findings on change of well-being among those screened positive.
 
     Args:
-        wellbeing_change_moments: utilization_type, n, baseline_mean, followup_mean,
-            change_mean, baseline_variance, followup_variance, change_variance, covariance,
-            recovered, improved; a row per utilization type and ``total``.
+        change_sums: utilization_type, n, the sums baseline, followup, baseline_squares, followup_squares and
+            products over its people, and recovered, improved; no row for a type without people.
 
     Returns:
         The columns of ``inference_results``, one row per analysis and term.
@@ -353,40 +381,13 @@ def wellbeing_findings(wellbeing_change_moments: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: the table lacks a column, names an unknown group or holds impossible values.
     """
-    rows_by_type = _keyed_rows(
-        "wellbeing_change_moments",
-        wellbeing_change_moments,
-        "utilization_type",
-        (*UTILIZATION_TYPES, "total"),
-        (
-            "n",
-            "baseline_mean",
-            "followup_mean",
-            "change_mean",
-            "baseline_variance",
-            "followup_variance",
-            "change_variance",
-            "covariance",
-            *CLINICAL_RATES.values(),
-        ),
-    )
-    total = rows_by_type.get("total", {})
-    change = PairedMoments(
-        n=_count(total.get("n")),
-        first_mean=total.get("baseline_mean"),
-        second_mean=total.get("followup_mean"),
-        change_mean=total.get("change_mean"),
-        first_variance=total.get("baseline_variance"),
-        second_variance=total.get("followup_variance"),
-        change_variance=total.get("change_variance"),
-        covariance=total.get("covariance"),
-    )
+    sums = _change_sums(change_sums)
+    total = {column: sum(row[column] for row in sums.values()) for column in _CHANGE_COLUMNS}
+    change = _paired_moments(total)
     by_utilization = {}
     for name in UTILIZATION_TYPES:
-        row = rows_by_type.get(name, {})
-        by_utilization[name] = GroupMoments(_count(row.get("n")), row.get("change_mean"), row.get("change_variance"))
-
-    hits = {analysis: _count(total.get(column)) for analysis, column in CLINICAL_RATES.items()}
+        moments = _paired_moments(sums[name])
+        by_utilization[name] = GroupMoments(moments.n, moments.change_mean, moments.change_variance)
     n = change.n
     rows = [
         *_rows(
@@ -430,46 +431,46 @@ def wellbeing_findings(wellbeing_change_moments: pd.DataFrame) -> pd.DataFrame:
             TUKEY_CONTRASTS,
         ),
     ]
-    for analysis, count in hits.items():
+    for analysis, column in CLINICAL_RATES.items():
         rows += _rows(
             analysis,
             {"screened_positive": replace(PROPORTION, n=n)},
             wilson,
-            count,
+            total[column],
             n,
         )
     return _findings_frame(rows)
 
 
-def regression_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
+def regression_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
     """Return the coefficients of the last step of each regression.
 
     Args:
-        regression_cross_products: analysis, row_term, column_term, n, row_mean, column_mean,
-            cross_product; the full symmetric matrix of an analysis or one triangle of it.
+        regression_sums: item_sum, item_responses, utilization_type, sex, n, and over these people the sums of
+            age_years, time_in_care, baseline_score, followup_score and total_sessions, and ``<a>_x_<b>`` of the
+            products of each two of them in this order, squares included.
 
     Returns:
         The columns of ``inference_results``, one row per analysis and term.
 
     Raises:
-        ValueError: the table lacks a column or a pair of terms, names an unknown analysis or
-            contradicts itself.
+        ValueError: the table lacks a column, names an unknown group or holds no whole numbers.
     """
     rows: list[Row] = []
-    for analysis, data in _regression_data(regression_cross_products).items():
+    for analysis, data in _regression_data(regression_sums).items():
         blanks = {term: replace(COEFFICIENT, n=data.n) for term in (INTERCEPT, *REGRESSIONS[analysis].terms)}
-        if isinstance(data, CrossProducts):
-            rows += _rows(analysis, blanks, least_squares, data)
+        if isinstance(data, _Sample):
+            rows += _rows(analysis, blanks, least_squares, data.products, data.variances)
         else:
             rows += [(analysis, term, replace(blank, note=data.note)) for term, blank in blanks.items()]
     return _findings_frame(rows)
 
 
-def regression_fit(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
+def regression_fit(regression_sums: pd.DataFrame) -> pd.DataFrame:
     """Return the variance explained by each step of each regression.
 
     Args:
-        regression_cross_products: as for ``regression_findings``.
+        regression_sums: as for ``regression_findings``.
 
     Returns:
         The columns of ``model_fit`` and ``note``, one row per analysis and step.
@@ -478,30 +479,29 @@ def regression_fit(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
         ValueError: as for ``regression_findings``.
     """
     records: list[dict[str, object]] = []
-    for analysis, data in _regression_data(regression_cross_products).items():
+    for analysis, data in _regression_data(regression_sums).items():
         steps = REGRESSIONS[analysis].steps
         fits = [
             RegressionStep(number, " + ".join(itertools.chain(*steps[:number])), data.n)
             for number in range(1, len(steps) + 1)
         ]
-        if isinstance(data, CrossProducts):
-            fits = _guarded(analysis, fits, partial(hierarchical_regression, data, steps))
+        if isinstance(data, _Sample):
+            fits = _guarded(analysis, fits, partial(hierarchical_regression, data.products, steps))
         else:
             fits = [replace(fit, note=data.note) for fit in fits]
         records += [{"analysis": analysis, **asdict(fit)} for fit in fits]
     return _frame(records, _FIT_COLUMNS)
 
 
-def slope_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
+def slope_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
     """Return the line of well-being along alliance at each shown value of each moderator.
 
-    The moderation models are in z-scores; the means and deviations of the raw sample, which the
-    regression ``alliance_predicts_wellbeing`` shares, turn their lines into points of both
-    scales. Slopes at chosen values of a moderator: Aiken & West (1991), Multiple Regression:
-    Testing and Interpreting Interactions, chapter 2.
+    The moderation models are fitted to centred variables, so that their lines are in points of both scales.
+    Slopes at chosen values of a moderator: Aiken & West (1991), Multiple Regression: Testing and
+    Interpreting Interactions, chapter 2.
 
     Args:
-        regression_cross_products: as for ``regression_findings``.
+        regression_sums: as for ``regression_findings``.
 
     Returns:
         The columns of ``alliance_slopes``: per analysis, level and position the alliance score
@@ -511,126 +511,184 @@ def slope_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: as for ``regression_findings``.
     """
-    regressions = _regression_data(regression_cross_products)
-    raw = regressions["alliance_predicts_wellbeing"]
+    samples = _regression_data(regression_sums)
     records: list[dict[str, object]] = []
     for analysis, moderator in MODERATORS.items():
-        for level, values in moderator.levels.items():
-            model, at = regressions[analysis], dict(zip(moderator.terms, values, strict=True))
-            line = _guarded(
-                analysis,
-                [_Point(model.n)] * LINE_POINTS,
-                partial(_line, raw, model, at),
-            )
-            records += [
-                {**asdict(point), "analysis": analysis, "level": level, "position": position}
-                for position, point in enumerate(line, start=1)
-            ]
+        data = samples[analysis]
+        points = [_Point(data.n)] * (len(moderator.levels) * LINE_POINTS)
+        if isinstance(data, _Sample):
+            points = _guarded(analysis, points, partial(_lines, data, moderator))
+        else:
+            points = [replace(point, note=data.note) for point in points]
+        places = itertools.product(moderator.levels, range(1, LINE_POINTS + 1))
+        records += [
+            {**asdict(point), "analysis": analysis, "level": level, "position": position}
+            for point, (level, position) in zip(points, places, strict=True)
+        ]
     return _frame(records, _SLOPE_COLUMNS)
 
 
-def _line(
-    raw: CrossProducts | _Impossible, model: CrossProducts | _Impossible, moderator: Mapping[str, float]
-) -> list[_Point]:
-    """Return the points of one line; notes instead of figures where it cannot be drawn."""
-    if isinstance(raw, _Impossible) or isinstance(model, _Impossible):
-        fault = next(data for data in (raw, model) if isinstance(data, _Impossible))
-        return [_Point(fault.n, note=fault.note)] * LINE_POINTS
+def _lines(sample: _Sample, moderator: Moderator) -> list[_Point]:
+    """Return the points of all lines of a model, notes instead of figures where a line cannot be drawn."""
+    model = LinearModel(sample.products)
+    points = []
+    for values in moderator.levels.values():
+        # A value in z-scores is so many standard deviations of the centred variable.
+        at = {
+            term: Fraction(value) * Fraction(root(sample.variances.get(term, Fraction(1))))
+            for term, value in zip(moderator.terms, values, strict=True)
+        }
+        points += _line(sample, model, at)
+    return points
+
+
+def _line(sample: _Sample, model: LinearModel, moderator: Mapping[str, Fraction]) -> list[_Point]:
     # What alliance is multiplied by in the interactions: alliance:x moves by x when alliance moves by 1.
     interactions = {f"{ALLIANCE}:{term}": value for term, value in moderator.items()}
-    slope = direction(model, {ALLIANCE: 1.0, **interactions})
-    if slope.estimate is None or slope.ci_low is None or slope.ci_high is None:
-        return [_Point(model.n, note=slope.note)] * LINE_POINTS
-    (alliance_mean, alliance_sd), (outcome_mean, outcome_sd) = raw.moments(ALLIANCE), raw.moments(OUTCOME)
+    slope = model.direction({ALLIANCE: 1, **interactions})
+    if slope.estimate is None:
+        return [_Point(sample.n, note=slope.note)] * LINE_POINTS
+    mean, sd = float(sample.centres[ALLIANCE]), root(sample.variances[ALLIANCE])
     low, high = (
-        min(max(alliance_mean + reach * alliance_sd, ALLIANCE_RANGE[0]), ALLIANCE_RANGE[1])
-        for reach in (-LINE_REACH, LINE_REACH)
+        min(max(mean + reach * sd, ALLIANCE_RANGE[0]), ALLIANCE_RANGE[1]) for reach in (-LINE_REACH, LINE_REACH)
     )
-    unit = outcome_sd / alliance_sd
+    outcome = float(sample.centres[OUTCOME])
     points = []
-    for score in np.linspace(low, high, LINE_POINTS):
-        z = (float(score) - alliance_mean) / alliance_sd
-        expected = prediction(
-            model, {**moderator, ALLIANCE: z, **{name: z * value for name, value in interactions.items()}}
+    for score in np.linspace(low, high, LINE_POINTS).tolist():
+        a = Fraction(score) - sample.centres[ALLIANCE]
+        expected = model.prediction(
+            {**moderator, ALLIANCE: a, **{name: a * value for name, value in interactions.items()}}
         )
         if expected.estimate is None or expected.ci_low is None or expected.ci_high is None:
-            return [_Point(model.n, note=expected.note)] * LINE_POINTS
+            return [_Point(sample.n, note=expected.note)] * LINE_POINTS
         points.append(
             _Point(
-                n=model.n,
-                alliance_score=float(score),
-                predicted=outcome_mean + outcome_sd * expected.estimate,
-                ci_low=outcome_mean + outcome_sd * expected.ci_low,
-                ci_high=outcome_mean + outcome_sd * expected.ci_high,
-                slope=unit * slope.estimate,
-                slope_ci_low=unit * slope.ci_low,
-                slope_ci_high=unit * slope.ci_high,
+                n=sample.n,
+                alliance_score=score,
+                predicted=outcome + expected.estimate,
+                ci_low=outcome + expected.ci_low,
+                ci_high=outcome + expected.ci_high,
+                slope=slope.estimate,
+                slope_ci_low=slope.ci_low,
+                slope_ci_high=slope.ci_high,
             )
         )
     return points
 
 
+def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) -> pd.DataFrame:
+    """Return Table 1: demographic, clinical and utilization characteristics by utilization type and in total.
+
+    Args:
+        value_frequencies: variable, utilization_type, numerator, denominator, participants: how often each
+            value of the numeric variables occurs.
+        level_frequencies: variable, level, utilization_type, participants: how many are of each level; of
+            ``participants`` (level null) how many there are, of ``country`` null is unknown.
+
+    Returns:
+        variable, level, utilization_type, statistic, value: the rows of ``TABLE_1_LEVELS``, then those of
+        ``TABLE_1_VARIABLES``. A share of nobody and the distribution of nothing are null.
+
+    Raises:
+        ValueError: a table lacks a column, names an unknown variable, level or type, holds no whole numbers, or
+            its levels do not add up to the participants.
+    """
+    levels = _levels(level_frequencies)
+    values = _distributions(value_frequencies)
+    columns = (*UTILIZATION_TYPES, TOTAL)
+
+    def number(variable: str, level: str | None, column: str) -> int:
+        return sum(levels.get((variable, level, name), 0) for name in _types_of(column))
+
+    everyone = number("participants", None, TOTAL)
+    records: list[dict[str, object]] = []
+
+    def line(
+        variable: str, level: str | None, statistic: str, figures: Mapping[str, Fraction | int | float | None]
+    ) -> None:
+        records.extend(
+            {
+                "variable": variable,
+                "level": level,
+                "utilization_type": column,
+                "statistic": statistic,
+                "value": None if figure is None else float(figure),
+            }
+            for column, figure in figures.items()
+        )
+
+    for variable, level, base in TABLE_1_LEVELS:
+        shown = TABLE_1_LABELS.get((variable, level), level)
+        counts = {column: number(variable, level, column) for column in columns}
+        bases = {
+            column: everyone if base is None else sum(number(*part, column) for part in base) for column in columns
+        }
+        line(variable, shown, "n", counts)
+        line(
+            variable,
+            shown,
+            "percent",
+            {column: Fraction(100 * counts[column], bases[column]) if bases[column] else None for column in columns},
+        )
+    for variable in TABLE_1_VARIABLES:
+        of = {
+            column: Distribution(_added(values.get((variable, name), {}) for name in _types_of(column)))
+            for column in columns
+        }
+        line(variable, None, "n", {column: one.n for column, one in of.items()})
+        line(variable, None, "mean", {column: one.mean for column, one in of.items()})
+        line(
+            variable,
+            None,
+            "sd",
+            {column: None if one.variance is None else root(one.variance) for column, one in of.items()},
+        )
+        line(variable, None, "median", {column: one.median for column, one in of.items()})
+        for i, statistic in enumerate(("min", "max")):
+            ends = {column: one.extremes for column, one in of.items()}
+            line(variable, None, statistic, {column: None if end is None else end[i] for column, end in ends.items()})
+    return _frame(records, _TABLE_1_COLUMNS)
+
+
+def _types_of(column: str) -> tuple[str, ...]:
+    return UTILIZATION_TYPES if column == TOTAL else (column,)
+
+
+def _added(counts: Iterable[Mapping[tuple[int, int], int]]) -> dict[tuple[int, int], int]:
+    total: dict[tuple[int, int], int] = {}
+    for part in counts:
+        for pair, count in part.items():
+            total[pair] = total.get(pair, 0) + count
+    return total
+
+
 # --- Reading the sufficient statistics ----------------------------------------------------
 
-Figures = dict[str, float | None]
-
-
-def _require_columns(table: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise ValueError(f"{table} lacks the column {', '.join(missing)}")
-
-
-def _require_known(table: str, column: str, values: Iterable[object], known: Iterable[str]) -> None:
-    unknown = sorted({str(value) for value in values} - set(known))
-    if unknown:
-        raise ValueError(f"{table}: unknown {column} {', '.join(unknown)}")
-
-
-def _floats(frame: pd.DataFrame, column: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _count(value: float | None) -> int:
-    if value is None:
-        return 0
-    if value < 0 or value != math.floor(value):
-        raise ValueError(f"a count must be a whole number, zero or more, got {value}")
-    return int(value)
-
-
-def _keyed_rows(
-    table: str,
-    frame: pd.DataFrame,
-    key: str,
-    known: Sequence[str],
-    columns: Sequence[str],
-) -> dict[str, Figures]:
-    """Return the figures of each row by its key, null as None."""
-    _require_columns(table, frame, (key, *columns))
-    keys = [str(value) for value in frame[key]]
-    _require_known(table, key, keys, known)
-    if len(set(keys)) < len(keys):
-        raise ValueError(f"{table}: {key} is not unique")
-    figures = {column: _floats(frame, column) for column in columns}
-    return {
-        name: {column: None if math.isnan(values[i]) else float(values[i]) for column, values in figures.items()}
-        for i, name in enumerate(keys)
-    }
+_CHANGE_COLUMNS = (
+    *("n", "baseline", "followup", "baseline_squares", "followup_squares", "products"),
+    *CLINICAL_RATES.values(),
+)
+_VARIABLES = ("age_years", "time_in_care", "baseline_score", "followup_score", "total_sessions")
+_DUMMIES = {
+    "male": ("sex", "male"),
+    "telecoaching": ("utilization_type", "telecoaching"),
+    "both": ("utilization_type", "both"),
+}
 
 
 def _score_groups(frame: pd.DataFrame) -> dict[tuple[str, str | None], FrequencyTable]:
     """Return a table of scores per grouping and level, and one of everyone per grouping."""
-    table = "alliance_score_frequencies"
-    _require_columns(table, frame, ("grouping", "level", "alliance_score", "participants"))
-    _require_known(table, "grouping", frame["grouping"], GROUPING_LEVELS)
+    table = "score_frequencies"
+    require_columns(table, frame, ("grouping", "level", "item_sum", "item_responses", "participants"))
+    require_known(table, "grouping", frame["grouping"], GROUPING_LEVELS)
     groupings = frame["grouping"].astype(object).to_numpy()
     levels = frame["level"].astype(object).to_numpy()
-    scores, participants = _floats(frame, "alliance_score"), _floats(frame, "participants")
+    scores = quotients(table, frame, "item_sum", "item_responses")
+    participants = np.array(whole_numbers(table, frame, "participants"), dtype=np.int64)
     groups: dict[tuple[str, str | None], FrequencyTable] = {}
     for grouping, known in GROUPING_LEVELS.items():
         of_grouping = groupings == grouping
-        _require_known(table, f"level of {grouping}", levels[of_grouping], known)
+        require_known(table, f"level of {grouping}", levels[of_grouping], known)
         for level in known:
             chosen = of_grouping & (levels == level)
             groups[grouping, level] = FrequencyTable(scores[chosen], participants[chosen])
@@ -639,32 +697,105 @@ def _score_groups(frame: pd.DataFrame) -> dict[tuple[str, str | None], Frequency
 
 
 def _ages(frame: pd.DataFrame) -> JointFrequencyTable:
-    _require_columns("alliance_age_frequencies", frame, ("age_years", "alliance_score", "participants"))
+    table = "age_frequencies"
+    require_columns(table, frame, ("age_years", "item_sum", "item_responses", "participants"))
     return JointFrequencyTable(
-        _floats(frame, "age_years"),
-        _floats(frame, "alliance_score"),
-        _floats(frame, "participants"),
+        whole_numbers(table, frame, "age_years"),
+        quotients(table, frame, "item_sum", "item_responses"),
+        whole_numbers(table, frame, "participants"),
     )
 
 
-def _items(frame: pd.DataFrame) -> dict[str, tuple[int, list[list[float]]]]:
+def _items(frame: pd.DataFrame) -> dict[str, tuple[int, list[list[Fraction]]]]:
     """Return the number of observations and the covariance matrix of the two items, by population."""
-    rows = _keyed_rows(
-        "alliance_item_moments",
-        frame,
-        "population",
-        ITEM_POPULATIONS,
-        ("n", "bond_variance", "goals_variance", "covariance"),
+    table = "item_sums"
+    columns = (
+        *("bond_responses", "goals_responses", "n", "bond", "goals"),
+        *("bond_squares", "goals_squares", "products"),
     )
-    items = {}
-    for population in ITEM_POPULATIONS:
-        row = rows.get(population, {})
-        bond, goals, covariance = (
-            math.nan if value is None else value
-            for value in (row.get(c) for c in ("bond_variance", "goals_variance", "covariance"))
+    require_columns(table, frame, ("population", *columns))
+    require_known(table, "population", frame["population"], ITEM_POPULATIONS)
+    numbers = zip(*(whole_numbers(table, frame, column, int("responses" in column)) for column in columns), strict=True)
+    totals = {population: [Fraction(0)] * 6 for population in ITEM_POPULATIONS}
+    for population, (of_bond, of_goals, n, bond, goals, bond_squares, goals_squares, products) in zip(
+        frame["population"], numbers, strict=True
+    ):
+        parts = (
+            *(Fraction(n), Fraction(bond, of_bond), Fraction(goals, of_goals)),
+            *(Fraction(bond_squares, of_bond**2), Fraction(goals_squares, of_goals**2)),
+            Fraction(products, of_bond * of_goals),
         )
-        items[population] = _count(row.get("n")), [[bond, covariance], [covariance, goals]]
+        totals[population] = [total + part for total, part in zip(totals[population], parts, strict=True)]
+    items = {}
+    for population, (count, bond, goals, bond_squares, goals_squares, products) in totals.items():
+        n = int(count)
+        bond_variance, goals_variance, covariance = (
+            (squares - first * second / n) / (n - 1) if n > 1 else Fraction(0)
+            for squares, first, second in (
+                (bond_squares, bond, bond),
+                (goals_squares, goals, goals),
+                (products, bond, goals),
+            )
+        )
+        items[population] = n, [[bond_variance, covariance], [covariance, goals_variance]]
     return items
+
+
+def _change_sums(frame: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return the sums of each utilization type, zeros for one without a row."""
+    table = "change_sums"
+    require_columns(table, frame, ("utilization_type", *_CHANGE_COLUMNS))
+    types = [str(value) for value in frame["utilization_type"]]
+    require_known(table, "utilization_type", types, UTILIZATION_TYPES)
+    if len(set(types)) < len(types):
+        raise ValueError(f"{table}: utilization_type is not unique")
+    sums = {name: dict.fromkeys(_CHANGE_COLUMNS, 0) for name in UTILIZATION_TYPES}
+    for column in _CHANGE_COLUMNS:
+        for name, number in zip(types, whole_numbers(table, frame, column), strict=True):
+            sums[name][column] = number
+    return sums
+
+
+def _paired_moments(sums: Mapping[str, int]) -> PairedMoments:
+    n, baseline, followup = sums["n"], sums["baseline"], sums["followup"]
+    if n == 0:
+        return PairedMoments(0)
+
+    def moment(squares: int, first: int, second: int) -> Fraction | None:
+        return Fraction(n * squares - first * second, n * (n - 1)) if n > 1 else None
+
+    change = followup - baseline
+    change_squares = sums["followup_squares"] + sums["baseline_squares"] - 2 * sums["products"]
+    return PairedMoments(
+        n=n,
+        first_mean=Fraction(baseline, n),
+        second_mean=Fraction(followup, n),
+        change_mean=Fraction(change, n),
+        first_variance=moment(sums["baseline_squares"], baseline, baseline),
+        second_variance=moment(sums["followup_squares"], followup, followup),
+        change_variance=moment(change_squares, change, change),
+        covariance=moment(sums["products"], baseline, followup),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The cross-products of a regression; those of a moderation are of centred variables.
+
+    Attributes:
+        products: means and cross-products of the terms and the outcome.
+        variances: of the terms and the outcome that are z-scored, and of the products of those.
+        centres: the means that were taken off.
+    """
+
+    products: CrossProducts
+    variances: Mapping[str, Fraction] = field(default_factory=dict)
+    centres: Mapping[str, Fraction] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Number of people."""
+        return self.products.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -675,71 +806,110 @@ class _Impossible:
     note: str
 
 
-def _no_rows(regression: Regression) -> CrossProducts:
-    size = len(regression.terms) + 1
-    return CrossProducts(regression.terms, OUTCOME, 0, np.zeros(size), np.zeros((size, size)))
-
-
-def _regression_data(frame: pd.DataFrame) -> dict[str, CrossProducts | _Impossible]:
+def _regression_data(frame: pd.DataFrame) -> dict[str, _Sample | _Impossible]:
     """Return each regression's cross-products, or why it has none."""
-    table = "regression_cross_products"
-    columns = ("row_mean", "column_mean", "cross_product")
-    _require_columns(table, frame, ("analysis", "row_term", "column_term", "n", *columns))
-    _require_known(table, "analysis", frame["analysis"], REGRESSIONS)
-    analyses = frame["analysis"].astype(object).to_numpy()
-    return {
-        analysis: _cross_products(analysis, regression, frame.loc[analyses == analysis])
-        for analysis, regression in REGRESSIONS.items()
-    }
+    table = "regression_sums"
+    require_columns(table, frame, ("utilization_type", "sex"))
+    require_known(table, "utilization_type", frame["utilization_type"], UTILIZATION_TYPES)
+    require_known(table, "sex", frame["sex"], GROUPING_LEVELS["sex"])
+    sums = product_sums(table, frame, _VARIABLES, _DUMMIES)
+    return {analysis: _sample(sums, regression) for analysis, regression in REGRESSIONS.items()}
 
 
-def _cross_products(analysis: str, regression: Regression, frame: pd.DataFrame) -> CrossProducts | _Impossible:
-    names = (*regression.terms, OUTCOME)
-    rows_n = _floats(frame, "n")
-    sizes = {_count(float(n)) for n in rows_n[~np.isnan(rows_n)]}
-    if len(sizes) > 1:
-        raise ValueError(f"{analysis}: the pairs of terms differ in n: {sorted(sizes)}")
-    n = sizes.pop() if sizes else 0
+def _sample(sums: ProductSums, regression: Regression) -> _Sample | _Impossible:
+    n, names = sums.n, (*regression.terms, OUTCOME)
     if n == 0:
-        return _no_rows(regression)
-
-    position = {name: i for i, name in enumerate(names)}
-    pairs = list(zip(map(str, frame["row_term"]), map(str, frame["column_term"]), strict=True))
-    for pair in pairs:
-        _require_known(analysis, "term", pair, names)
-    means = np.full(len(names), np.nan)
-    matrix = np.full((len(names), len(names)), np.nan)
-    given: set[tuple[str, str]] = set()
-    figures = zip(
-        *(_floats(frame, column) for column in ("row_mean", "column_mean", "cross_product")),
-        strict=True,
-    )
-    for (row_term, column_term), (row_mean, column_mean, product) in zip(pairs, figures, strict=True):
-        row, column = position[row_term], position[column_term]
-        means[row], means[column] = row_mean, column_mean
-        if (column_term, row_term) not in given:
-            matrix[column, row] = product
-        matrix[row, column] = product
-        given.add((row_term, column_term))
-    absent = [
-        f"{first} and {second}"
-        for i, first in enumerate(names)
-        for second in names[i:]
-        if (first, second) not in given and (second, first) not in given
-    ]
-    if absent:
-        raise ValueError(f"{analysis}: no cross-product of {'; '.join(absent)}")
-
-    undefined = [name for name in regression.standardized if math.isnan(means[position[name]])]
-    if undefined and n < 2:
-        return _Impossible(n, f"too few rows: {n}")
+        return _Sample(CrossProducts(regression.terms, OUTCOME, 0, [0] * len(names), [[0] * len(names)] * len(names)))
+    variables = {name: _variable(sums, name) for name in dict.fromkeys(":".join(names).split(":"))}
+    centres, variances = {}, {}
+    for name in regression.standardized:
+        raw = variables[name]
+        total = sums.sum(raw)
+        # n times the deviation from the mean is whole.
+        variables[name] = Polynomial(
+            {**{k: n * v for k, v in raw.coefficients.items()}, Monomial(): -total}, n * raw.unit
+        )
+        centres[name] = Fraction(total, n * raw.unit)
+        if n > 1:
+            square = n * sums.sum(raw * raw) - total**2
+            variances[name] = Fraction(square, n * (n - 1) * raw.unit**2)
+    undefined = [name for name in regression.standardized if not variances.get(name, 1)]
     if regression.indispensable.intersection(undefined):
-        listed = ", ".join(undefined)
-        return _Impossible(n, f"no variance in {listed}: its z-scores are undefined")
-    for name in undefined:
-        means[position[name]] = 0.0
-        matrix[position[name], :] = matrix[:, position[name]] = 0.0
-    return CrossProducts(regression.terms, OUTCOME, n, means, matrix)
+        return _Impossible(n, f"no variance in {', '.join(undefined)}: its z-scores are undefined")
+
+    terms = [
+        math.prod((variables[name] for name in term.split(":")), start=Polynomial({Monomial(): 1})) for term in names
+    ]
+    totals = [sums.sum(term) for term in terms]
+    matrix = [[Fraction(0)] * len(names) for _ in names]
+    for i, first in enumerate(terms):
+        for j, second in enumerate(terms[: i + 1]):
+            product = n * sums.sum(first * second) - totals[i] * totals[j]
+            matrix[i][j] = matrix[j][i] = Fraction(product, n * first.unit * second.unit)
+    means = [Fraction(total, n * term.unit) for total, term in zip(totals, terms, strict=True)]
+    for term in regression.terms:
+        scaled = [variances[name] for name in term.split(":") if name in variances]
+        if scaled:
+            variances[term] = math.prod(scaled, start=Fraction(1))
+    return _Sample(CrossProducts(regression.terms, OUTCOME, n, means, matrix), variances, centres)
+
+
+def _variable(sums: ProductSums, name: str) -> Polynomial:
+    if name == ALLIANCE:
+        return Polynomial({Monomial(power=1): 1}, sums.common)
+    if name in _DUMMIES:
+        return Polynomial({Monomial(dummies=frozenset([name])): 1})
+    return Polynomial({Monomial(variables=(name,)): 1})
+
+
+def _levels(frame: pd.DataFrame) -> dict[tuple[str, str | None, str], int]:
+    """Return the number of people by variable, level and utilization type."""
+    table = "level_frequencies"
+    require_columns(table, frame, ("variable", "level", "utilization_type", "participants"))
+    known: dict[str, set[str | None]] = {"country": {None}}
+    for variable, level, _ in (*TABLE_1_LEVELS, ("screened_positive", "false", None)):
+        known.setdefault(variable, set()).add(level)
+    require_known(table, "variable", frame["variable"], known)
+    require_known(table, "utilization_type", frame["utilization_type"], UTILIZATION_TYPES)
+    levels: dict[tuple[str, str | None, str], int] = {}
+    for variable, given, kind, participants in zip(
+        frame["variable"],
+        frame["level"],
+        frame["utilization_type"],
+        whole_numbers(table, frame, "participants"),
+        strict=True,
+    ):
+        level = None if pd.isna(given) else str(given).lower()
+        if level not in known[variable]:
+            raise ValueError(f"{table}: unknown level of {variable} {level}")
+        levels[variable, level, kind] = levels.get((variable, level, kind), 0) + participants
+    for kind in UTILIZATION_TYPES:
+        whole = levels.get(("participants", None, kind), 0)
+        for variable in known:
+            part = sum(levels.get((variable, level, kind), 0) for level in known[variable])
+            if part != whole:
+                raise ValueError(f"{table}: {variable} adds up to {part} of {whole} participants of {kind}")
+    return levels
+
+
+def _distributions(frame: pd.DataFrame) -> dict[tuple[str, str], dict[tuple[int, int], int]]:
+    """Return how often each value of a variable occurs in a utilization type."""
+    table = "value_frequencies"
+    require_columns(table, frame, ("variable", "utilization_type", "numerator", "denominator", "participants"))
+    require_known(table, "variable", frame["variable"], TABLE_1_VARIABLES)
+    require_known(table, "utilization_type", frame["utilization_type"], UTILIZATION_TYPES)
+    values: dict[tuple[str, str], dict[tuple[int, int], int]] = {}
+    for variable, kind, above, below, participants in zip(
+        frame["variable"],
+        frame["utilization_type"],
+        whole_numbers(table, frame, "numerator", None),
+        whole_numbers(table, frame, "denominator", 1),
+        whole_numbers(table, frame, "participants"),
+        strict=True,
+    ):
+        counts = values.setdefault((variable, kind), {})
+        counts[above, below] = counts.get((above, below), 0) + participants
+    return values
 
 
 # --- Writing the findings -----------------------------------------------------------------
@@ -760,10 +930,14 @@ _DTYPES: Mapping[str, object] = {
 
 
 def _columns(result: type[TestResult] | type[RegressionStep] | type[_Point]) -> dict[str, object]:
-    return {field.name: _DTYPES[str(field.type)] for field in fields(result)}
+    return {one.name: _DTYPES[str(one.type)] for one in fields(result)}
 
 
 _FINDING_COLUMNS = {"analysis": _TEXT, "term": _TEXT, **_columns(TestResult)}
+_TABLE_1_COLUMNS: dict[str, object] = {
+    **dict.fromkeys(("variable", "level", "utilization_type", "statistic"), _TEXT),
+    "value": np.dtype(np.float64),
+}
 _FIT_COLUMNS = {"analysis": _TEXT, **_columns(RegressionStep)}
 _SLOPE_COLUMNS: dict[str, object] = {
     "analysis": _TEXT,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from rapport import study
@@ -36,31 +34,37 @@ TYPES = ("teletherapy", "telecoaching", "both")
 
 @dataclass(frozen=True)
 class SufficientStatistics:
-    """The five tables from which every finding follows."""
+    """The tables from which every finding and Table 1 follow."""
 
-    alliance_score_frequencies: pd.DataFrame
-    alliance_age_frequencies: pd.DataFrame
-    alliance_item_moments: pd.DataFrame
-    wellbeing_change_moments: pd.DataFrame
-    regression_cross_products: pd.DataFrame
+    score_frequencies: pd.DataFrame
+    age_frequencies: pd.DataFrame
+    item_sums: pd.DataFrame
+    change_sums: pd.DataFrame
+    regression_sums: pd.DataFrame
+    value_frequencies: pd.DataFrame
+    level_frequencies: pd.DataFrame
 
     def inference_results(self) -> pd.DataFrame:
         """Return all findings, indexed by analysis and term."""
         parts = [
-            study.alliance_findings(
-                self.alliance_score_frequencies,
-                self.alliance_age_frequencies,
-                self.alliance_item_moments,
-            ),
-            study.wellbeing_findings(self.wellbeing_change_moments),
-            study.regression_findings(self.regression_cross_products),
+            study.alliance_findings(self.score_frequencies, self.age_frequencies, self.item_sums),
+            study.wellbeing_findings(self.change_sums),
+            study.regression_findings(self.regression_sums),
         ]
         return pd.concat(parts, ignore_index=True).set_index(["analysis", "term"])
 
     def model_fit(self) -> pd.DataFrame:
         """Return all regression steps, indexed by analysis and step."""
-        fit = study.regression_fit(self.regression_cross_products).astype({"step": int})
+        fit = study.regression_fit(self.regression_sums).astype({"step": int})
         return fit.set_index(["analysis", "step"])
+
+    def slopes(self) -> pd.DataFrame:
+        """Return the lines of the moderation models."""
+        return study.slope_findings(self.regression_sums)
+
+    def table_1(self) -> pd.DataFrame:
+        """Return Table 1."""
+        return study.table_1(self.value_frequencies, self.level_frequencies)
 
 
 @lru_cache
@@ -76,152 +80,139 @@ def findings(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def analysis_cohort(participants: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
-    """Add alliance score and item means to the participants."""
-    answers = ratings[["bond_item", "goals_item"]]
-    by_participant = ratings.assign(answer_sum=answers.sum(axis=1), answer_count=answers.notna().sum(axis=1)).groupby(
-        "participant_id"
-    )
-    sums = by_participant[["answer_sum", "answer_count"]].sum()
-    items = by_participant[["bond_item", "goals_item"]].mean()
+    """Add item sums and numbers of responses, alliance score and item means to the participants."""
+    by_participant = ratings.groupby("participant_id")
+    sums = by_participant[["bond_item", "goals_item"]].sum().astype(int)
+    counts = by_participant[["bond_item", "goals_item"]].count().astype(int)
     derived = pd.DataFrame(
         {
-            "alliance_score": sums["answer_sum"] / sums["answer_count"],
-            "bond_mean": items["bond_item"],
-            "goals_mean": items["goals_item"],
+            "item_sum": sums.sum(axis=1),
+            "item_responses": counts.sum(axis=1),
+            "bond_sum": sums["bond_item"],
+            "goals_sum": sums["goals_item"],
+            "bond_responses": counts["bond_item"],
+            "goals_responses": counts["goals_item"],
         }
     )
+    derived["alliance_score"] = derived["item_sum"] / derived["item_responses"]
+    for item in ("bond", "goals"):
+        derived[f"{item}_mean"] = derived[f"{item}_sum"] / derived[f"{item}_responses"].where(
+            derived[f"{item}_responses"] > 0
+        )
     return participants.join(derived, on="participant_id", validate="one_to_one")
 
 
+SCORE = ["item_sum", "item_responses"]
+
+
 def _frequencies(cohort: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    return cohort.groupby(keys).size().rename("participants").reset_index()
+    return cohort.groupby(keys, dropna=False).size().rename("participants").reset_index()
+
+
+def _country(cohort: pd.DataFrame) -> pd.Series:
+    country = cohort["country_code"]
+    return (country == "US").map({True: "within_usa", False: "outside_usa"}).where(country.notna()).astype(object)
 
 
 def _score_frequencies(cohort: pd.DataFrame) -> pd.DataFrame:
-    country = cohort["country_code"]
     groupings = {
         "sex": cohort["sex"],
-        "country": (country == "US").map({True: "within_usa", False: "outside_usa"}).where(country.notna()),
+        "country": _country(cohort),
         "depression_screen": (cohort["baseline_score"] <= cohorts.CUTOFF).map({True: "positive", False: "negative"}),
         "utilization_type": cohort["utilization_type"],
     }
     frames = [
-        _frequencies(cohort.assign(grouping=name, level=level), list(_SCORE_KEYS))
+        _frequencies(cohort.assign(grouping=name, level=level)[level.notna()], ["grouping", "level", *SCORE])
         for name, level in groupings.items()
         if level.notna().any()
     ]
     return pd.concat(frames, ignore_index=True)
 
 
-_SCORE_KEYS = ("grouping", "level", "alliance_score")
+ITEM_COLUMNS = ["n", "bond", "goals", "bond_squares", "goals_squares", "products"]
 
 
-def _item_moments(cohort: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
+def _item_sums(cohort: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
+    means = cohort[(cohort["bond_responses"] > 0) & (cohort["goals_responses"] > 0)]
+    pairs = ratings.dropna(subset=["bond_item", "goals_item"]).astype({"bond_item": int, "goals_item": int})
     populations = {
-        "participant_means": cohort[["bond_mean", "goals_mean"]],
-        "session_ratings": ratings[["bond_item", "goals_item"]],
+        "participant_means": means.rename(columns={"bond_sum": "bond", "goals_sum": "goals"}),
+        "session_ratings": pairs.rename(columns={"bond_item": "bond", "goals_item": "goals"}).assign(
+            bond_responses=1, goals_responses=1
+        ),
     }
-    rows = []
-    for population, both in populations.items():
-        items = both.dropna().to_numpy(dtype=float)
-        n = len(items)
-        covariance = np.cov(items.T) if n > 1 else np.full((2, 2), np.nan)
-        rows.append(
-            {
-                "population": population,
-                "n": n,
-                "bond_mean": items[:, 0].mean() if n else np.nan,
-                "goals_mean": items[:, 1].mean() if n else np.nan,
-                "bond_variance": covariance[0, 0],
-                "goals_variance": covariance[1, 1],
-                "covariance": covariance[0, 1],
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _change_moments(cohort: pd.DataFrame) -> pd.DataFrame:
-    positive = cohort[cohort["baseline_score"] <= cohorts.CUTOFF]
-    rows = []
-    for name in (*TYPES, "total"):
-        group = positive if name == "total" else positive[positive["utilization_type"] == name]
-        if group.empty:
-            continue
-        baseline, followup = group["baseline_score"], group["followup_score"]
-        change = followup - baseline
-        rows.append(
-            {
-                "utilization_type": name,
-                "n": len(group),
-                "baseline_mean": baseline.mean(),
-                "followup_mean": followup.mean(),
-                "change_mean": change.mean(),
-                "baseline_variance": baseline.var(),
-                "followup_variance": followup.var(),
-                "change_variance": change.var(),
-                "covariance": baseline.cov(followup) if len(group) > 1 else np.nan,
-                "recovered": int((followup > cohorts.CUTOFF).sum()),
-                "improved": int((change >= 10).sum()),
-            }
-        )
-    columns = [
-        "utilization_type",
-        *("n", "baseline_mean", "followup_mean", "change_mean", "baseline_variance"),
-        *("followup_variance", "change_variance", "covariance", "recovered", "improved"),
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def cross_products(analysis: str, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return means and centred cross-products of named columns, one triangle."""
-    rows = []
-    for row_term, column_term in itertools.combinations_with_replacement(columns, 2):
-        x, y = columns[row_term], columns[column_term]
-        n = len(x)
-        rows.append(
-            {
-                "analysis": analysis,
-                "row_term": row_term,
-                "column_term": column_term,
-                "n": n,
-                "row_mean": x.mean() if n else np.nan,
-                "column_mean": y.mean() if n else np.nan,
-                "cross_product": ((x - x.mean()) * (y - y.mean())).sum() if n else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _z_scores(x: np.ndarray) -> np.ndarray:
-    if len(x) < 2 or np.ptp(x) == 0:
-        return np.full(len(x), np.nan)
-    return (x - x.mean()) / x.std(ddof=1)
-
-
-def _regression_cross_products(cohort: pd.DataFrame) -> pd.DataFrame:
-    sample = cohort[(cohort["baseline_score"] <= cohorts.CUTOFF) & cohort["sex"].notna()]
-    variables = {
-        "followup_score": sample["followup_score"],
-        "age_years": sample["age_years"],
-        "male": sample["sex"] == "male",
-        "time_in_care": sample["time_in_care_days"],
-        "baseline_score": sample["baseline_score"],
-        "alliance": sample["alliance_score"],
-        "telecoaching": sample["utilization_type"] == "telecoaching",
-        "both": sample["utilization_type"] == "both",
-        "total_sessions": sample["total_sessions"],
-    }
-    raw = {name: column.to_numpy(dtype=float) for name, column in variables.items()}
     frames = []
-    for analysis, regression in study.REGRESSIONS.items():
-        columns = dict(raw)
-        for name in regression.standardized:
-            columns[name] = _z_scores(raw[name])
-        chosen = {}
-        for term in (*regression.terms, study.OUTCOME):
-            factors = [columns[name] for name in term.split(":")]
-            chosen[term] = np.prod(factors, axis=0)
-        frames.append(cross_products(analysis, chosen))
+    for population, rows in populations.items():
+        products = rows.assign(
+            n=1,
+            bond_squares=rows["bond"] ** 2,
+            goals_squares=rows["goals"] ** 2,
+            products=rows["bond"] * rows["goals"],
+        )
+        sums = products.groupby(["bond_responses", "goals_responses"])[ITEM_COLUMNS].sum().reset_index()
+        frames.append(sums.assign(population=population))
+    return pd.concat(frames, ignore_index=True)
+
+
+CHANGE_COLUMNS = [
+    *("n", "baseline", "followup", "baseline_squares", "followup_squares", "products", "recovered", "improved")
+]
+
+
+def _change_sums(cohort: pd.DataFrame) -> pd.DataFrame:
+    positive = cohort[cohort["baseline_score"] <= cohorts.CUTOFF]
+    baseline, followup = positive["baseline_score"], positive["followup_score"]
+    rows = positive.assign(
+        n=1,
+        baseline=baseline,
+        followup=followup,
+        baseline_squares=baseline**2,
+        followup_squares=followup**2,
+        products=baseline * followup,
+        recovered=(followup > cohorts.CUTOFF).astype(int),
+        improved=(followup - baseline >= 10).astype(int),
+    )
+    return rows.groupby("utilization_type")[CHANGE_COLUMNS].sum().reset_index()
+
+
+VARIABLES = ["age_years", "time_in_care", "baseline_score", "followup_score", "total_sessions"]
+PAIRS = list(itertools.combinations_with_replacement(VARIABLES, 2))
+
+
+def regression_rows(cohort: pd.DataFrame) -> pd.DataFrame:
+    """Return those who screened positive and whose sex is reported."""
+    sample = cohort[(cohort["baseline_score"] <= cohorts.CUTOFF) & cohort["sex"].notna()]
+    return sample.rename(columns={"time_in_care_days": "time_in_care"})
+
+
+def regression_sums(sample: pd.DataFrame) -> pd.DataFrame:
+    """Return the sums of the variables and of their products by alliance score, type and sex."""
+    products = {f"{a}_x_{b}": sample[a].astype("int64") * sample[b].astype("int64") for a, b in PAIRS}
+    columns = ["n", *VARIABLES, *products]
+    rows = sample.assign(n=1, **products)
+    return rows.groupby([*SCORE, "utilization_type", "sex"])[columns].sum().astype("int64").reset_index()
+
+
+def _value_frequencies(cohort: pd.DataFrame) -> pd.DataFrame:
+    frames = []
+    for variable in study.TABLE_1_VARIABLES:
+        above, below = ("item_sum", "item_responses") if variable == "alliance_score" else (variable, None)
+        rows = cohort.assign(variable=variable, numerator=cohort[above], denominator=cohort[below] if below else 1)
+        frames.append(_frequencies(rows, ["variable", "utilization_type", "numerator", "denominator"]))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _level_frequencies(cohort: pd.DataFrame) -> pd.DataFrame:
+    levels = {
+        "participants": pd.Series(None, index=cohort.index, dtype=object),
+        "sex": cohort["sex"].astype(object).where(cohort["sex"].notna(), "missing"),
+        "country": _country(cohort),
+        "screened_positive": (cohort["baseline_score"] <= cohorts.CUTOFF).map({True: "true", False: "false"}),
+    }
+    frames = [
+        _frequencies(cohort.assign(variable=variable, level=level), ["variable", "level", "utilization_type"])
+        for variable, level in levels.items()
+    ]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -230,8 +221,10 @@ def reduce(participants: pd.DataFrame, ratings: pd.DataFrame) -> SufficientStati
     cohort = analysis_cohort(participants, ratings)
     return SufficientStatistics(
         _score_frequencies(cohort),
-        _frequencies(cohort, ["age_years", "alliance_score"]),
-        _item_moments(cohort, ratings),
-        _change_moments(cohort),
-        _regression_cross_products(cohort),
+        _frequencies(cohort, ["age_years", *SCORE]),
+        _item_sums(cohort, ratings),
+        _change_sums(cohort),
+        regression_sums(regression_rows(cohort)),
+        _value_frequencies(cohort),
+        _level_frequencies(cohort),
     )

@@ -14,7 +14,7 @@ from sufficient_statistics import SufficientStatistics, reduced
 
 import rapport.statistics as package
 from rapport import study
-from rapport.statistics import distributions, effect_intervals, regression, studentized_range
+from rapport.statistics import distributions, effect_intervals, means, ranks, regression, studentized_range
 from rapport.statistics.result import RegressionStep, TestResult
 
 # function of the study: what its failure leaves without figures
@@ -35,12 +35,17 @@ FINDINGS = {
     "least_squares": set(study.REGRESSIONS),
 }
 DEEPER = [
-    *((distributions, name) for name in ("normal_two_sided_p", "t_two_sided_p", "t_quantile", "chi_squared_p", "f_p")),
+    *(
+        (distributions, name)
+        for name in ("normal_quantile", "normal_two_sided_p", "t_two_sided_p", "t_quantile", "chi_squared_p", "f_p")
+    ),
     *((effect_intervals, name) for name in ("of_correlation", "of_rank_eta_squared", "of_eta_squared")),
     *((effect_intervals, name) for name in ("of_mean_change", "noncentral_t_cdf", "noncentral_f_cdf")),
     (effect_intervals, "noncentral_chi_squared_cdf"),
     *((studentized_range, name) for name in ("quantile", "sf")),
-    (regression, "_decompose"),
+    *((regression, name) for name in ("_decompose", "root", "signed_root")),
+    *((ranks, name) for name in ("root", "signed_root")),
+    *((means, name) for name in ("root", "signed_root")),
 ]
 FIGURES = [
     field.name
@@ -66,7 +71,7 @@ def tables(statistics: SufficientStatistics) -> tuple[pd.DataFrame, pd.DataFrame
     return (
         statistics.inference_results(),
         statistics.model_fit(),
-        study.slope_findings(statistics.regression_cross_products),
+        statistics.slopes(),
     )
 
 
@@ -100,11 +105,11 @@ def test_a_fit_that_raises_leaves_its_steps(monkeypatch: pytest.MonkeyPatch, err
     assert after.drop(columns=["terms", "n", "note"]).isna().all(axis=None)
 
 
-@pytest.mark.parametrize("name", ["direction", "prediction"])
+@pytest.mark.parametrize("name", ["direction", "prediction", "__post_init__"])
 def test_a_line_that_raises_leaves_its_points(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    before = study.slope_findings(reduced("small").regression_cross_products)
-    monkeypatch.setattr(study, name, failing(ArithmeticError))
-    after = study.slope_findings(reduced("small").regression_cross_products)
+    before = reduced("small").slopes()
+    monkeypatch.setattr(regression.LinearModel, name, failing(ArithmeticError))
+    after = reduced("small").slopes()
     keys = ["analysis", "level", "position", "n"]
     pd.testing.assert_frame_equal(after[keys], before[keys])
     assert after["note"].eq("cannot be computed (ArithmeticError)").all()
@@ -155,7 +160,7 @@ def test_every_function_of_the_package_that_makes_results_is_guarded() -> None:
         for name in package.__all__
         if callable(getattr(package, name)) and name[0].islower() and name not in ("holm",)
     }
-    assert makers == {*FINDINGS, "hierarchical_regression", "direction", "prediction"}
+    assert makers == {*FINDINGS, "hierarchical_regression"}
     assert dataclasses.is_dataclass(RegressionStep)
 
 
@@ -170,7 +175,7 @@ def test_a_constant_covariate_is_aliased_and_the_moderation_goes_on() -> None:
         assert rows.loc["alliance", "p_value"] > 0.0
         assert fit.loc[(analysis, 2), "note"] is None or pd.isna(fit.loc[(analysis, 2), "note"])
         assert fit.loc[(analysis, 2), "r_squared"] > 0.0
-    lines = study.slope_findings(reduced("one_session").regression_cross_products).set_index(["analysis", "level"])
+    lines = reduced("one_session").slopes().set_index(["analysis", "level"])
     assert lines.loc["moderation_by_baseline", "slope"].notna().all()
     # Without the moderator there is no moderation.
     rows = results.loc["moderation_by_sessions"]

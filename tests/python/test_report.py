@@ -23,7 +23,6 @@ import yaml
 from conftest import ROOT, Warehouse
 from sufficient_statistics import reduced
 
-from rapport import study
 from rapport.demo import write_demo_export
 from rapport.report import Published, ReportError, Tables, published, read_published, sentences, tables
 from rapport.report.__main__ import main, write
@@ -78,7 +77,7 @@ def with_undefined_tests(found: Tables) -> Tables:
     found["marts.model_fit"] = [
         dict.fromkeys(found["marts.model_fit"][0]) | row for row in rows(statistics.model_fit().reset_index())
     ]
-    found["marts.alliance_slopes"] = rows(study.slope_findings(statistics.regression_cross_products))
+    found["marts.alliance_slopes"] = rows(statistics.slopes())
     return found
 
 

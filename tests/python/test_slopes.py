@@ -10,7 +10,7 @@ from scipy import stats
 from sufficient_statistics import reduced
 
 from rapport import study
-from rapport.statistics import CrossProducts, direction, effect_intervals, prediction
+from rapport.statistics import CrossProducts, LinearModel, effect_intervals
 
 CHANCE = np.random.default_rng(5)
 N = 60
@@ -38,7 +38,7 @@ def by_rows(weights: np.ndarray) -> tuple[float, float]:
 
 @pytest.mark.parametrize("at", [-1.0, 0.0, 2.5])
 def test_a_slope_is_the_sum_of_its_coefficients(at: float) -> None:
-    slope = direction(products(DESIGN, Y, TERMS), {"alliance": 1.0, "alliance:moderator": at})
+    slope = LinearModel(products(DESIGN, Y, TERMS)).direction({"alliance": 1.0, "alliance:moderator": at})
     estimate, error = by_rows(np.array([0.0, 1.0, 0.0, at]))
     assert (slope.estimate, slope.std_error) == pytest.approx((estimate, error), rel=1e-9)
     margin = stats.t.ppf(0.975, N - 4) * error
@@ -48,36 +48,45 @@ def test_a_slope_is_the_sum_of_its_coefficients(at: float) -> None:
 
 def test_a_prediction_is_the_mean_at_its_point() -> None:
     point = {"alliance": 4.0, "moderator": 1.0, "alliance:moderator": 4.0}
-    expected = prediction(products(DESIGN, Y, TERMS), point)
+    expected = LinearModel(products(DESIGN, Y, TERMS)).prediction(point)
     assert (expected.estimate, expected.std_error) == pytest.approx(by_rows(np.array([1.0, 4.0, 1.0, 4.0])), rel=1e-9)
-    centre = prediction(products(DESIGN, Y, TERMS), {})
+    centre = LinearModel(products(DESIGN, Y, TERMS)).prediction({})
     assert centre.estimate == pytest.approx(Y.mean(), rel=1e-12)
 
 
 def test_an_aliased_term_has_no_slope_and_no_prediction() -> None:
-    data = products(np.column_stack([X, np.zeros(N)]), Y, TERMS)
+    model = LinearModel(products(np.column_stack([X, np.zeros(N)]), Y, TERMS))
     assert (
-        direction(data, {"alliance": 1.0, "alliance:moderator": 1.0}).note
+        model.direction({"alliance": 1.0, "alliance:moderator": 1.0}).note
         == "aliased: no variance in alliance:moderator"
     )
-    assert direction(data, {"alliance": 1.0, "alliance:moderator": 0.0}).estimate is not None
-    assert prediction(data, {"alliance:moderator": 1.0}).note == "aliased: no variance in alliance:moderator"
-    assert prediction(data, {"alliance:moderator": 0.0}).estimate == pytest.approx(Y.mean())
+    assert model.direction({"alliance": 1.0, "alliance:moderator": 0.0}).estimate is not None
+    assert model.prediction({"alliance:moderator": 1.0}).note == "aliased: no variance in alliance:moderator"
+    assert model.prediction({"alliance:moderator": 0.0}).estimate == pytest.approx(Y.mean())
 
 
 def test_what_cannot_be_asked() -> None:
-    data = products(DESIGN, Y, TERMS)
+    model = LinearModel(products(DESIGN, Y, TERMS))
     with pytest.raises(ValueError, match="unknown term age"):
-        prediction(data, {"age": 1.0})
+        model.prediction({"age": 1.0})
     with pytest.raises(ValueError, match="unknown term age"):
-        direction(data, {"alliance": 1.0, "age": 1.0})
-    with pytest.raises(ValueError, match="must be 1, got 2"):
-        direction(data, {"alliance": 2.0})
+        model.direction({"alliance": 1.0, "age": 1.0})
+
+
+def test_a_weighted_sum_may_begin_with_any_weight() -> None:
+    model = LinearModel(products(DESIGN, Y, TERMS))
+    one, two = (
+        model.direction({"moderator": 1.0, "alliance": -0.5}),
+        model.direction({"alliance": -1.0, "moderator": 2.0}),
+    )
+    assert two.estimate == pytest.approx(2.0 * (one.estimate or 0.0), rel=1e-14)
+    assert two.std_error == pytest.approx(2.0 * (one.std_error or 0.0), rel=1e-14)
+    assert two.statistic == pytest.approx(one.statistic, rel=1e-14)
 
 
 def test_lines_follow_from_the_published_coefficients() -> None:
     statistics = reduced("large")
-    lines = study.slope_findings(statistics.regression_cross_products)
+    lines = statistics.slopes()
     results = statistics.inference_results()
     assert len(lines) == 9 * study.LINE_POINTS
     for analysis, term in (("moderation_by_baseline", "baseline_score"), ("moderation_by_sessions", "total_sessions")):
@@ -97,7 +106,7 @@ def test_lines_follow_from_the_published_coefficients() -> None:
 
 @pytest.mark.parametrize("name", ["none_positive", "one_positive", "two_positive", "equal_alliance", "equal_baseline"])
 def test_lines_that_cannot_be_drawn_say_why(name: str) -> None:
-    lines = study.slope_findings(reduced(name).regression_cross_products)
+    lines = reduced(name).slopes()
     assert len(lines) == 9 * study.LINE_POINTS
     assert (lines["slope"].isna() == lines["note"].notna()).all()
     assert lines["note"].notna().any()

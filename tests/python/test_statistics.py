@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 from sufficient_statistics import GOLDEN
 
 from rapport.statistics import (
@@ -19,6 +24,7 @@ from rapport.statistics import (
     PairedMoments,
     TestResult,
     cronbach_alpha,
+    distributions,
     dunn,
     hierarchical_regression,
     holm,
@@ -35,6 +41,7 @@ from rapport.statistics import (
     tukey_kramer,
     wilson,
 )
+from rapport.statistics.exact import root, signed_root
 
 EMPTY = FrequencyTable([], [])
 SOME = FrequencyTable([4.0, 4.5, 5.0], [2, 3, 5])
@@ -281,6 +288,62 @@ IDENTITY = np.eye(2)
 def test_malformed_input_is_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --- Rounding -----------------------------------------------------------------------------
+
+
+def is_nearest(value: float, square: Fraction) -> bool:
+    """Whether no other float is nearer to the root: the midpoints to its neighbours lie on the two sides of it."""
+    below, above = (Fraction(math.nextafter(value, towards)) for towards in (-math.inf, math.inf))
+    low, high = (below + Fraction(value)) / 2, (Fraction(value) + above) / 2
+    return (low <= 0 or low**2 <= square) and square <= high**2
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.fractions(min_value=0))
+def test_roots_are_correctly_rounded(square: Fraction) -> None:
+    assert is_nearest(root(square), square)
+    assert root(square**2) == float(square)
+    assert signed_root(-1, square) == -root(square)
+
+
+@pytest.mark.parametrize("exponent", [-600, -301, 0, 101, 600])
+def test_roots_of_long_fractions_are_correctly_rounded(exponent: int) -> None:
+    square = Fraction(3**400 + 1, 7**300) * Fraction(2) ** exponent
+    assert is_nearest(root(square), square)
+    # Halfway between two floats, and a hair beside it.
+    halfway = Fraction(2**53 + 1, 2**53)
+    for hair, expected in ((0, 1.0), (Fraction(1, 2**400), math.nextafter(1.0, 2.0)), (-Fraction(1, 2**400), 1.0)):
+        assert root((halfway + hair) ** 2) == expected
+
+
+def test_root_of_a_negative_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        root(Fraction(-1, 3))
+
+
+def test_a_failure_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """max(0, nan) is 0 in Python: a limit that is not a number must not become a bound."""
+    monkeypatch.setattr(distributions, "normal_quantile", lambda _: math.nan)
+    result = wilson(3, 10)
+    assert math.isnan(result.ci_low or 0.0)
+    assert math.isnan(result.ci_high or 0.0)
+    assert math.isnan(distributions.normal_two_sided_p(math.nan))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.integers(1, 10**8).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_equals_statsmodels(counts: tuple[int, int]) -> None:
+    result = wilson(*counts)
+    low, high = proportion_confint(*counts, alpha=0.05, method="wilson")
+    assert (result.ci_low, result.ci_high) == pytest.approx((max(low, 0.0), min(high, 1.0)), rel=1e-8, abs=1e-12)
+
+
+@given(st.lists(st.floats(0.0, 1.0), max_size=8))
+def test_holm_equals_statsmodels(p_values: list[float]) -> None:
+    expected = multipletests(p_values, method="holm")[1] if p_values else []
+    assert holm(p_values) == pytest.approx(list(expected), rel=1e-14)
 
 
 # --- Size ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sufficient_statistics import GOLDEN, cohorts, findings
+from sufficient_statistics import GOLDEN, cohorts, findings, reduced
 
 RELATIVE = 1e-8
 ABSOLUTE = 1e-12
@@ -53,6 +53,17 @@ def test_model_fit_agrees_with_r(name: str) -> None:
     r = golden(name, "model_fit", ["analysis", "step"])
     assert_same_figures(fit, r, FIT_FIGURES)
     assert fit["terms"].to_list() == r["terms"].to_list()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_table_1_agrees_with_r(name: str) -> None:
+    keys = ["variable", "level", "utilization_type", "statistic"]
+    ours, r = (
+        frame.fillna({"level": ""}).set_index(keys)["value"].astype(float)
+        for frame in (reduced(name).table_1(), pd.read_csv(GOLDEN / name / "table_1.csv"))
+    )
+    assert set(ours.index) == set(r.index)
+    pd.testing.assert_series_equal(ours.sort_index(), r.sort_index(), rtol=RELATIVE, atol=ABSOLUTE)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import subprocess
 import sys
+import time
+from fractions import Fraction
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from sufficient_statistics import SufficientStatistics, reduced
+from sufficient_statistics import (
+    CHANGE_COLUMNS,
+    ITEM_COLUMNS,
+    PAIRS,
+    VARIABLES,
+    SufficientStatistics,
+    analysis_cohort,
+    cohorts,
+    reduced,
+    regression_rows,
+    regression_sums,
+)
 
 from rapport import study
 
@@ -97,57 +111,197 @@ def test_missing_figures_are_null_in_the_warehouse() -> None:
     assert connection.execute(query).fetchall() == [(0, 0, True)]
 
 
-def test_one_triangle_says_as_much_as_the_whole_matrix() -> None:
-    upper = reduced("small").regression_cross_products
-    mirrored = upper.rename(
-        columns={
-            "row_term": "column_term",
-            "column_term": "row_term",
-            "row_mean": "column_mean",
-            "column_mean": "row_mean",
-        }
-    )[upper.columns]
-    whole = pd.concat([upper, mirrored[mirrored["row_term"] != mirrored["column_term"]]])
-    shuffled = whole.sample(frac=1.0, random_state=1)
-    expected = study.regression_findings(upper)
-    for table in (whole, mirrored, shuffled):
-        pd.testing.assert_frame_equal(study.regression_findings(table), expected)
-        pd.testing.assert_frame_equal(study.regression_fit(table), study.regression_fit(upper))
+def shuffled(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    return frame.sample(frac=1.0, random_state=seed).reset_index(drop=True)
 
 
-def test_rows_may_come_in_any_order_and_in_parts() -> None:
-    statistics = reduced("small")
-    parts = pd.concat([statistics.alliance_score_frequencies] * 2, ignore_index=True)
-    halves = parts.assign(participants=parts["participants"]).sample(frac=1.0, random_state=2)
-    doubled = statistics.alliance_score_frequencies.assign(participants=lambda frame: frame["participants"] * 2)
-    rest = (statistics.alliance_age_frequencies, statistics.alliance_item_moments)
-    pd.testing.assert_frame_equal(study.alliance_findings(halves, *rest), study.alliance_findings(doubled, *rest))
+def split(frame: pd.DataFrame, counts: list[str], seed: int) -> pd.DataFrame:
+    """Return each row in two parts, as if the statistics of two halves of the people had been joined."""
+    chance = np.random.default_rng(seed)
+    parts = frame.copy()
+    for column in counts:
+        parts[column] = [int(chance.integers(0, value + 1)) for value in frame[column]]
+    rest = frame.copy()
+    rest[counts] = frame[counts] - parts[counts]
+    return shuffled(pd.concat([parts, rest], ignore_index=True), seed)
 
 
-def test_nullable_integers_of_the_warehouse_are_accepted() -> None:
+NUMBERS = {
+    "score_frequencies": ["participants"],
+    "age_frequencies": ["participants"],
+    "item_sums": ITEM_COLUMNS,
+    "regression_sums": ["n", *VARIABLES, *(f"{a}_x_{b}" for a, b in PAIRS)],
+    "value_frequencies": ["participants"],
+    "level_frequencies": ["participants"],
+}
+
+
+def results_of(statistics: SufficientStatistics) -> list[pd.DataFrame]:
+    return [statistics.inference_results(), statistics.model_fit(), statistics.slopes(), statistics.table_1()]
+
+
+@pytest.mark.parametrize("name", ["small", "large", "untied"])
+def test_equal_data_give_equal_figures_to_the_last_bit(name: str) -> None:
+    """Rows in another order, and in parts as other threads would have summed them."""
+    statistics = reduced(name)
+    expected = results_of(statistics)
+    for seed in (1, 2, 3):
+        other = dataclasses.replace(
+            statistics,
+            change_sums=shuffled(statistics.change_sums, seed),
+            **{table: split(getattr(statistics, table), counts, seed) for table, counts in NUMBERS.items()},
+        )
+        for ours, theirs in zip(results_of(other), expected, strict=True):
+            pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def test_an_equal_score_is_an_equal_score_whatever_it_is_a_quotient_of() -> None:
+    """13/3 of one rating's items and 26/6 of two ratings' tie, and the sums over them are those of one score."""
+    statistics = reduced("large")
+
+    def doubled(frame: pd.DataFrame) -> pd.DataFrame:
+        every_other = np.arange(len(frame)) % 2 + 1
+        return frame.assign(
+            item_sum=frame["item_sum"] * every_other, item_responses=frame["item_responses"] * every_other
+        )
+
+    scored = ("score_frequencies", "age_frequencies", "regression_sums")
+    other = dataclasses.replace(statistics, **{name: doubled(getattr(statistics, name)) for name in scored})
+    for ours, theirs in zip(results_of(other), results_of(statistics), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def test_numbers_of_the_warehouse_may_be_of_any_kind() -> None:
+    """Sums of DuckDB's HUGEINT arrive as floats, others as nullable integers or as Python's own."""
     statistics = reduced("single_member")
-    moments = statistics.wellbeing_change_moments.astype(
-        {"n": "Int64", "recovered": "Int64", "improved": "Int64", "change_variance": "Float64"}
-    )
-    pd.testing.assert_frame_equal(
-        study.wellbeing_findings(moments),
-        study.wellbeing_findings(statistics.wellbeing_change_moments),
-    )
+    expected = results_of(statistics)
+    for kind in ("float64", "Int64", "Int32", object):
+        other = dataclasses.replace(
+            statistics,
+            change_sums=statistics.change_sums.astype(dict.fromkeys(CHANGE_COLUMNS, kind)),
+            **{
+                table: getattr(statistics, table).astype(dict.fromkeys(counts, kind))
+                for table, counts in NUMBERS.items()
+            },
+        )
+        for ours, theirs in zip(results_of(other), expected, strict=True):
+            pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
 def test_a_group_may_be_present_with_nobody_in_it() -> None:
     statistics = reduced("none_positive")
-    row = dict.fromkeys(statistics.wellbeing_change_moments.columns, np.nan)
-    moments = pd.DataFrame(
-        [
-            {**row, "utilization_type": name, "n": 0, "recovered": 0, "improved": 0}
-            for name in ("teletherapy", "telecoaching", "both", "total")
-        ]
+    sums = pd.DataFrame(
+        [{"utilization_type": name, **dict.fromkeys(CHANGE_COLUMNS, 0)} for name in study.UTILIZATION_TYPES]
     )
-    pd.testing.assert_frame_equal(
-        study.wellbeing_findings(moments),
-        study.wellbeing_findings(statistics.wellbeing_change_moments),
+    pd.testing.assert_frame_equal(study.wellbeing_findings(sums), study.wellbeing_findings(statistics.change_sums))
+
+
+# --- Regressions on the people themselves
+
+
+def test_cross_products_are_those_of_the_people_in_exact_arithmetic() -> None:
+    """Every term of every regression, formed person by person with fractions."""
+    participants, ratings = cohorts.read("small")
+    sample = regression_rows(analysis_cohort(participants, ratings))
+    n = len(sample)
+    raw = {name: [Fraction(int(v)) for v in sample[name]] for name in VARIABLES}
+    raw["alliance"] = [
+        Fraction(int(a), int(b)) for a, b in zip(sample["item_sum"], sample["item_responses"], strict=True)
+    ]
+    raw["male"] = [Fraction(int(sex == "male")) for sex in sample["sex"]]
+    for name in ("telecoaching", "both"):
+        raw[name] = [Fraction(int(kind == name)) for kind in sample["utilization_type"]]
+    for analysis, data in study._regression_data(reduced("small").regression_sums).items():
+        regression = study.REGRESSIONS[analysis]
+        assert isinstance(data, study._Sample)
+        columns = dict(raw)
+        for name in regression.standardized:
+            mean = sum(raw[name], Fraction(0)) / n
+            columns[name] = [value - mean for value in raw[name]]
+            assert data.centres[name] == mean
+            assert data.variances[name] == sum(v**2 for v in columns[name]) / (n - 1)
+        names = (*regression.terms, study.OUTCOME)
+        formed = [[math.prod(v) for v in zip(*(columns[f] for f in name.split(":")), strict=True)] for name in names]
+        means = [sum(values, Fraction(0)) / n for values in formed]
+        assert data.products.means == tuple(means)
+        for i, first in enumerate(formed):
+            for j, second in enumerate(formed):
+                product = sum((x - means[i]) * (y - means[j]) for x, y in zip(first, second, strict=True))
+                assert data.products.cross_products[i][j] == product
+
+
+def test_twenty_thousand_groups_take_no_time() -> None:
+    chance = np.random.default_rng(1)
+    n = 25_000
+    responses = chance.integers(1, 161, n)
+    sums = np.clip((responses * chance.normal(4.2, 0.5, n)).round().astype(int), responses, 5 * responses)
+    sample = pd.DataFrame(
+        {
+            "item_sum": sums,
+            "item_responses": responses,
+            "utilization_type": chance.choice(study.UTILIZATION_TYPES, n),
+            "sex": chance.choice(["female", "male"], n),
+            "age_years": chance.integers(18, 80, n),
+            "time_in_care": chance.integers(0, 378, n),
+            "baseline_score": 4 * chance.integers(0, 8, n),
+            "followup_score": 4 * chance.integers(0, 26, n),
+            "total_sessions": chance.integers(1, 80, n),
+        }
     )
+    groups = regression_sums(sample)
+    assert len(groups) > 20_000
+    start = time.process_time()
+    results = study.regression_findings(groups)
+    assert time.process_time() - start < 2.0
+    assert results["note"].isna().all()
+
+
+def test_a_study_of_twenty_thousand_people_has_every_figure() -> None:
+    """n and t of an export of 20,000 generated people, where scipy's noncentral t is not a number."""
+    row = {"n": 1507, "baseline": 30_140, "followup": 54_252, "recovered": 900, "improved": 1000}
+    change = 54_252 - 30_140
+    squares = round(change**2 / 1507 * (1 + 1506 / 37.63060941940117**2))
+    row |= {"baseline_squares": 662_000, "followup_squares": 2_300_000}
+    row["products"] = (row["baseline_squares"] + row["followup_squares"] - squares) // 2
+    results = study.wellbeing_findings(pd.DataFrame([{"utilization_type": "teletherapy", **row}]))
+    d_z = results.set_index("term").loc["d_z"]
+    assert (d_z["effect_size_low"], d_z["effect_size_high"]) == pytest.approx((0.908, 1.030), abs=5e-4)
+
+
+# --- Table 1
+
+
+def test_table_1_has_all_its_rows_in_order_without_any_data() -> None:
+    full, empty = reduced("small").table_1(), EMPTY.table_1()
+    labels = ["variable", "level", "utilization_type", "statistic"]
+    pd.testing.assert_frame_equal(empty[labels], full[labels])
+    assert len(full) == 4 * (2 * 7 + 6 * 5)
+    assert list(full["utilization_type"][:4]) == ["teletherapy", "telecoaching", "both", "total"]
+    assert list(full["variable"].unique()) == [
+        *("participants", "sex", "country", "screened_positive"),
+        *("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days"),
+    ]
+    assert full["level"].dropna().unique().tolist() == ["female", "male", "missing", "within_usa", "outside_usa"]
+    counts = empty["statistic"] == "n"
+    assert (empty.loc[counts, "value"] == 0).all()
+    assert empty.loc[~counts, "value"].isna().all()
+    assert empty.dtypes.astype(str).equals(full.dtypes.astype(str))
+
+
+def test_levels_that_do_not_add_up_are_refused() -> None:
+    good = reduced("small")
+    levels = good.level_frequencies
+    with pytest.raises(ValueError, match="sex adds up to"):
+        study.table_1(good.value_frequencies, levels[levels["level"] != "female"])
+    with pytest.raises(ValueError, match="unknown level of sex other"):
+        study.table_1(good.value_frequencies, levels.replace({"level": {"female": "other"}}))
+    with pytest.raises(ValueError, match="unknown variable"):
+        study.table_1(replaced(good.value_frequencies, "variable", "shoe_size"), levels)
+    with pytest.raises(ValueError, match="denominator must be at least 1"):
+        study.table_1(replaced(good.value_frequencies, "denominator", 0), levels)
+
+
+# --- Refusals
 
 
 def replaced(frame: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
@@ -156,42 +310,64 @@ def replaced(frame: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
 
 def test_malformed_tables_are_refused() -> None:
     good = reduced("small")
-    scores = good.alliance_score_frequencies
-    rest = (good.alliance_age_frequencies, good.alliance_item_moments)
-    with pytest.raises(ValueError, match="alliance_score_frequencies lacks the column level"):
+    scores = good.score_frequencies
+    rest = (good.age_frequencies, good.item_sums)
+    with pytest.raises(ValueError, match="score_frequencies lacks the column level"):
         study.alliance_findings(scores.drop(columns="level"), *rest)
     with pytest.raises(ValueError, match="unknown grouping"):
         study.alliance_findings(replaced(scores, "grouping", "shoe_size"), *rest)
     with pytest.raises(ValueError, match="unknown level of sex"):
         study.alliance_findings(replaced(scores, "level", "unknown"), *rest)
-    with pytest.raises(ValueError, match="whole numbers"):
+    with pytest.raises(ValueError, match="participants must be at least 0"):
         study.alliance_findings(replaced(scores, "participants", -1), *rest)
-    with pytest.raises(ValueError, match="finite"):
-        study.alliance_findings(replaced(scores, "alliance_score", np.nan), *rest)
+    with pytest.raises(ValueError, match="item_sum must hold whole numbers"):
+        study.alliance_findings(replaced(scores, "item_sum", np.nan), *rest)
+    with pytest.raises(ValueError, match="item_sum must hold whole numbers"):
+        study.alliance_findings(replaced(scores, "item_sum", 4.5), *rest)
+    with pytest.raises(ValueError, match="item_responses must be at least 1"):
+        study.alliance_findings(replaced(scores, "item_responses", 0), *rest)
+    with pytest.raises(ValueError, match="unknown population"):
+        study.alliance_findings(scores, rest[0], replaced(rest[1], "population", "dreams"))
 
-    moments = good.wellbeing_change_moments
+    sums = good.change_sums
     with pytest.raises(ValueError, match="utilization_type is not unique"):
-        study.wellbeing_findings(pd.concat([moments, moments]))
+        study.wellbeing_findings(pd.concat([sums, sums]))
     with pytest.raises(ValueError, match="unknown utilization_type"):
-        study.wellbeing_findings(replaced(moments, "utilization_type", "chat"))
+        study.wellbeing_findings(replaced(sums, "utilization_type", "chat"))
     with pytest.raises(ValueError, match="negative"):
-        study.wellbeing_findings(replaced(moments, "change_variance", -1.0))
+        study.wellbeing_findings(replaced(sums, "followup_squares", 0))
 
-    products = good.regression_cross_products
-    with pytest.raises(ValueError, match="unknown analysis"):
-        study.regression_findings(replaced(products, "analysis", "moderation_by_weather"))
-    with pytest.raises(ValueError, match="unknown term"):
-        study.regression_findings(replaced(products, "row_term", "weather"))
-    with pytest.raises(ValueError, match="differ in n"):
-        study.regression_fit(replaced(products, "n", 1))
-    with pytest.raises(ValueError, match="no cross-product of"):
-        study.regression_fit(products.iloc[1:])
+    products = good.regression_sums
+    with pytest.raises(ValueError, match="unknown utilization_type"):
+        study.regression_findings(replaced(products, "utilization_type", "chat"))
+    with pytest.raises(ValueError, match="unknown sex"):
+        study.regression_findings(replaced(products, "sex", None))
+    with pytest.raises(ValueError, match="lacks the column age_years_x_total_sessions"):
+        study.regression_fit(products.drop(columns="age_years_x_total_sessions"))
+    with pytest.raises(ValueError, match="more than a float keeps exactly"):
+        study.regression_fit(replaced(products, "age_years_x_age_years", 2.0**54))
 
 
 def test_the_study_imports_no_slow_library() -> None:
-    """Loading scipy.stats or statsmodels is left to the functions that need it."""
-    code = "import sys, rapport.study; print({'scipy.stats', 'statsmodels'} & set(sys.modules))"
+    """Loading scipy is left to the functions that need it."""
+    code = (
+        "import sys, rapport.study, rapport.statistics;"
+        "print({'scipy', 'statsmodels'} & {name.partition('.')[0] for name in sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_all_findings_need_of_scipy_two_submodules() -> None:
+    """scipy.stats and statsmodels take two seconds to load."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from sufficient_statistics import reduced;"
+        "s = reduced('small'); s.inference_results(); s.model_fit(); s.slopes(); s.table_1();"
+        "print({'scipy.stats', 'statsmodels'} & set(sys.modules))"
+    )
+    here = str(Path(__file__).parent)
+    done = subprocess.run([sys.executable, "-c", code, here], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
 

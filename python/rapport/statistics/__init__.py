@@ -19,7 +19,7 @@ from rapport.statistics.means import (
 from rapport.statistics.multiplicity import holm
 from rapport.statistics.proportions import wilson
 from rapport.statistics.ranks import dunn, kruskal_wallis, mann_whitney, spearman
-from rapport.statistics.regression import CrossProducts, direction, hierarchical_regression, least_squares, prediction
+from rapport.statistics.regression import CrossProducts, LinearModel, hierarchical_regression, least_squares
 from rapport.statistics.reliability import cronbach_alpha
 from rapport.statistics.result import RegressionStep, TestResult
 
@@ -28,11 +28,11 @@ __all__ = [
     "FrequencyTable",
     "GroupMoments",
     "JointFrequencyTable",
+    "LinearModel",
     "PairedMoments",
     "RegressionStep",
     "TestResult",
     "cronbach_alpha",
-    "direction",
     "dunn",
     "effect_intervals",
     "group_means",
@@ -46,7 +46,6 @@ __all__ = [
     "paired_effect_sizes",
     "paired_t",
     "percent_change",
-    "prediction",
     "spearman",
     "tukey_kramer",
     "wilson",

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from rapport.statistics.result import CONFIDENCE_LEVEL, ETA_SQUARED_CONFIDENCE_LEVEL
 
@@ -47,6 +46,8 @@ def noncentral_t_cdf(t: float, df: float, noncentrality: float) -> float:
     P is the mean of Φ(t s − δ) over log s. Where t is so large against its degrees of freedom that
     this is a step, it is the mean of P(S ≥ (z + δ) / t) over z.
     """
+    from scipy import special
+
     if abs(t) > _STEEP * math.sqrt(df):
         z = np.arange(-_NORMAL_REACH, _NORMAL_REACH + _NORMAL_STEP, _NORMAL_STEP)
         ratio = (z + noncentrality) / t
@@ -86,6 +87,8 @@ def _poisson_mixture(noncentrality: float, cdf: Callable[[FloatArray], NDArray[A
 
 def _stirling_error(x: FloatArray) -> FloatArray:
     """Return log Γ(x + 1) less Stirling's formula, for x ≥ 1."""
+    from scipy import special
+
     direct = special.gammaln(x + 1.0) - (x + 0.5) * np.log(x) + x - math.log(2.0 * math.pi) / 2.0
     series = (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / 1260.0 / x**2) / x**2) / x
     return np.where(x < 16.0, direct, series)
@@ -93,11 +96,15 @@ def _stirling_error(x: FloatArray) -> FloatArray:
 
 def noncentral_chi_squared_cdf(x: float, df: float, noncentrality: float) -> float:
     """Return P(X ≤ x) of noncentral χ²."""
+    from scipy import special
+
     return _poisson_mixture(noncentrality, lambda j: special.gammainc(df / 2.0 + j, x / 2.0))
 
 
 def noncentral_f_cdf(f: float, df: float, df_residual: float, noncentrality: float) -> float:
     """Return P(F ≤ f) of noncentral F."""
+    from scipy import special
+
     y, rest = df * f / (df * f + df_residual), df_residual / (df * f + df_residual)
     if y < 0.5:
         return _poisson_mixture(noncentrality, lambda j: special.betainc(df / 2.0 + j, df_residual / 2.0, y))
@@ -132,6 +139,8 @@ def of_correlation(r: float, n: int, *, of_ranks: bool = False) -> Limits:
     The standard error of z is 1 / √(n − 3), for Spearman's ρ √((1 + ρ²/2) / (n − 3)) (Bonett &
     Wright 2000, Psychometrika 65, 23–28).
     """
+    from scipy import special
+
     if n <= 3 or abs(r) >= 1.0:
         return None
     upper, _ = _tails(CONFIDENCE_LEVEL)

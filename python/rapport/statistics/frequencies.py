@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rapport.statistics.result import TestResult
 
 FloatArray = NDArray[np.float64]
+CountArray = NDArray[np.int64]
 
 MEDIAN = TestResult("Median", estimate_name="median")
 
@@ -24,13 +25,13 @@ def _as_values(values: ArrayLike, name: str) -> FloatArray:
     return array
 
 
-def _as_counts(counts: ArrayLike, size: int) -> FloatArray:
+def _as_counts(counts: ArrayLike, size: int) -> CountArray:
     array = np.asarray(counts, dtype=np.float64)
     if array.shape != (size,):
         raise ValueError(f"counts must have shape ({size},), got {array.shape}")
     if not np.isfinite(array).all() or (array < 0).any() or (array != np.floor(array)).any():
         raise ValueError("counts must be whole numbers, zero or more")
-    return array
+    return array.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -49,15 +50,14 @@ class FrequencyTable:
     """
 
     values: FloatArray
-    counts: FloatArray
+    counts: CountArray
 
     def __init__(self, values: ArrayLike, counts: ArrayLike) -> None:
         """Validate and normalize the table."""
         given = _as_values(values, "values")
         weights = _as_counts(counts, given.size)
         present = weights > 0
-        distinct, position = np.unique(given[present], return_inverse=True)
-        totals = np.bincount(position, weights=weights[present], minlength=distinct.size)
+        distinct, totals, _ = _tied(given[present], weights[present])
         object.__setattr__(self, "values", distinct)
         object.__setattr__(self, "counts", totals)
 
@@ -93,7 +93,7 @@ class JointFrequencyTable:
 
     x: FloatArray
     y: FloatArray
-    counts: FloatArray
+    counts: CountArray
 
     def __init__(self, x: ArrayLike, y: ArrayLike, counts: ArrayLike) -> None:
         """Validate the table and drop pairs that do not occur."""
@@ -112,21 +112,27 @@ class JointFrequencyTable:
         return int(self.counts.sum())
 
 
-def midranks(values: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return each value's midrank and the sizes of the ties (R: ``rank``).
+def _tied(values: FloatArray, counts: CountArray) -> tuple[FloatArray, CountArray, NDArray[np.intp]]:
+    """Return the distinct values, their counts, and where each value is among them."""
+    distinct, position = np.unique(values, return_inverse=True)
+    sizes = np.zeros(distinct.size, dtype=np.int64)
+    np.add.at(sizes, position, counts)
+    return distinct, sizes, position
+
+
+def doubled_midranks(values: FloatArray, counts: CountArray) -> tuple[CountArray, CountArray]:
+    """Return twice each value's midrank, a whole number, and the sizes of the ties (R: ``rank``).
 
     Args:
         values: shape (v,); repeated values are one tie.
         counts: shape (v,), their frequencies.
 
     Returns:
-        Midranks, shape (v,), and tie sizes, shape (number of distinct values,).
+        Doubled midranks, shape (v,), and tie sizes, shape (number of distinct values,).
     """
-    distinct, position = np.unique(values, return_inverse=True)
-    sizes = np.bincount(position, weights=counts, minlength=distinct.size)
-    ties: FloatArray = np.asarray(sizes, dtype=np.float64)
-    ranks = np.cumsum(ties) - ties + (ties + 1.0) / 2.0
-    return np.asarray(ranks[position], dtype=np.float64), ties
+    _, ties, position = _tied(values, counts)
+    doubled = 2 * np.cumsum(ties) - ties + 1
+    return doubled[position], ties
 
 
 def medians(groups: Mapping[str, FrequencyTable]) -> dict[str, TestResult]:

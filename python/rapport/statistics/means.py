@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
 
 from rapport.statistics import distributions, effect_intervals, studentized_range
+from rapport.statistics.exact import Number, as_fraction, root, signed_root
 from rapport.statistics.frequencies import empty_groups_note
 from rapport.statistics.result import CONFIDENCE_LEVEL, TestResult
 
@@ -28,7 +30,7 @@ ONE_WAY_ANOVA = TestResult("One-way analysis of variance", statistic_name="F", e
 TUKEY_KRAMER = TestResult("Tukey-Kramer test", estimate_name="mean_difference", statistic_name="t")
 
 
-def _check_moment(name: str, value: float | None, *, needed: bool) -> None:
+def _check_moment(name: str, value: Number | None, *, needed: bool) -> None:
     if value is None or math.isnan(value):
         if needed:
             raise ValueError(f"{name} is missing")
@@ -36,7 +38,7 @@ def _check_moment(name: str, value: float | None, *, needed: bool) -> None:
         raise ValueError(f"{name} must be finite, got {value}")
 
 
-def _check_variance(name: str, value: float | None, *, needed: bool) -> None:
+def _check_variance(name: str, value: Number | None, *, needed: bool) -> None:
     _check_moment(name, value, needed=needed)
     if value is not None and value < 0:
         raise ValueError(f"{name} must not be negative, got {value}")
@@ -49,7 +51,7 @@ def _check_n(n: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class GroupMoments:
-    """Count, mean and sample variance of one group.
+    """Count, mean and sample variance of one group; fractions stay exact up to the figures.
 
     Args:
         n: members.
@@ -62,8 +64,8 @@ class GroupMoments:
     """
 
     n: int
-    mean: float | None = None
-    variance: float | None = None
+    mean: Number | None = None
+    variance: Number | None = None
 
     def __post_init__(self) -> None:
         """Validate the moments."""
@@ -76,8 +78,8 @@ class GroupMoments:
 class PairedMoments:
     """Moments of two measurements of the same rows and of their change (second − first).
 
-    The change has its own mean and variance because computing its variance from the other
-    moments would lose digits when the measurements are highly correlated.
+    Fractions stay exact up to the figures. The change has its own mean and variance: in floating point
+    its variance would lose digits if computed from the other moments of highly correlated measurements.
 
     Args:
         n: rows with both measurements.
@@ -95,13 +97,13 @@ class PairedMoments:
     """
 
     n: int
-    first_mean: float | None = None
-    second_mean: float | None = None
-    change_mean: float | None = None
-    first_variance: float | None = None
-    second_variance: float | None = None
-    change_variance: float | None = None
-    covariance: float | None = None
+    first_mean: Number | None = None
+    second_mean: Number | None = None
+    change_mean: Number | None = None
+    first_variance: Number | None = None
+    second_variance: Number | None = None
+    change_variance: Number | None = None
+    covariance: Number | None = None
 
     def __post_init__(self) -> None:
         """Validate the moments."""
@@ -115,62 +117,68 @@ class PairedMoments:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    mean: float
-    variance: float
-    first_variance: float
-    second_variance: float
-    covariance: float
+    mean: Fraction
+    variance: Fraction
+    first_variance: Fraction
+    second_variance: Fraction
+    covariance: Fraction
 
     @property
-    def sd(self) -> float:
-        return math.sqrt(self.variance)
-
-    @property
-    def non_correlation(self) -> float | None:
+    def non_correlation(self) -> Fraction | None:
         """1 − r, or None where a measurement has no variance."""
-        scale = math.sqrt(self.first_variance) * math.sqrt(self.second_variance)
-        return max(0.0, 1.0 - self.covariance / scale) if scale > 0 else None
+        scale = self.first_variance * self.second_variance
+        if scale == 0:
+            return None
+        r = signed_root(self.covariance, self.covariance**2 / scale)
+        if r <= 0:
+            return 1 - Fraction(r)
+        # (1 − r²) / (1 + r) keeps the digits that 1 − r loses near 1.
+        return max(Fraction(0), (scale - self.covariance**2) / scale / (1 + Fraction(r)))
 
 
 def _change(moments: PairedMoments) -> _Change | None:
     """Return the moments that need two rows, or None for fewer rows."""
     if moments.n < 2:
         return None
-    assert moments.change_mean is not None
-    assert moments.change_variance is not None
-    assert moments.first_variance is not None
-    assert moments.second_variance is not None
-    assert moments.covariance is not None
     return _Change(
-        moments.change_mean,
-        moments.change_variance,
-        moments.first_variance,
-        moments.second_variance,
-        moments.covariance,
+        *(
+            _fraction(getattr(moments, name))
+            for name in ("change_mean", "change_variance", "first_variance", "second_variance", "covariance")
+        )
     )
+
+
+def _fraction(value: Number | None) -> Fraction:
+    assert value is not None
+    return as_fraction(value)
 
 
 def _too_few(n: int, needed: int) -> str:
     return "no participants" if n == 0 else f"too few rows: {n}, at least {needed} are needed"
 
 
-def _rm_standardizer(change: _Change) -> tuple[float | None, str | None]:
-    """Return what d_rm divides the mean change by, or why there is no d_rm."""
-    if change.sd == 0:
+def _rm_standardizer(change: _Change) -> tuple[Fraction | None, str | None]:
+    """Return the square of what d_rm divides the mean change by, or why there is no d_rm."""
+    if change.variance == 0:
         return None, "no variance of the change"
     non_correlation = change.non_correlation
     if non_correlation is None:
         return None, "no variance of one of the measurements: their correlation is undefined"
     if non_correlation < _PERFECT_CORRELATION:
         return None, "the measurements are perfectly correlated"
-    return change.sd / math.sqrt(2.0 * non_correlation), None
+    return change.variance / (2 * non_correlation), None
 
 
-def _limits(change: _Change, n: int, standardizer: float | None) -> tuple[float | None, float | None]:
-    if standardizer is None or change.sd == 0:
-        return None, None
-    t = change.mean / change.sd * math.sqrt(n)
-    return effect_intervals.of_mean_change(t, n, change.sd / standardizer) or (None, None)
+def _effect(change: _Change, n: int, square: Fraction | None) -> tuple[float | None, float | None, float | None]:
+    """Return the mean change over the root of ``square``, with its limits."""
+    if square is None:
+        return None, None, None
+    value = signed_root(change.mean, change.mean**2 / square)
+    if change.variance == 0:
+        return value, None, None
+    t = signed_root(change.mean, n * change.mean**2 / change.variance)
+    low, high = effect_intervals.of_mean_change(t, n, root(change.variance / square)) or (None, None)
+    return value, low, high
 
 
 def paired_t(moments: PairedMoments) -> TestResult:
@@ -193,24 +201,25 @@ def paired_t(moments: PairedMoments) -> TestResult:
     change = _change(moments)
     if change is None:
         return report(n=n, note=_too_few(n, 2))
-    std_error = change.sd / math.sqrt(n)
-    if std_error == 0 or std_error < 10.0 * _EPSILON * abs(change.mean):
+    square = change.variance / n
+    if square == 0 or square < (10.0 * _EPSILON * change.mean) ** 2:
         return report(n=n, note="no variance of the change")
     df = n - 1.0
-    t = change.mean / std_error
+    estimate, std_error = float(change.mean), root(square)
+    t = signed_root(change.mean, change.mean**2 / square)
     margin = distributions.t_quantile(_UPPER_PROBABILITY, df) * std_error
     standardizer, note = _rm_standardizer(change)
-    low, high = _limits(change, n, standardizer)
+    d_rm, low, high = _effect(change, n, standardizer)
     return report(
         n=n,
-        estimate=change.mean,
+        estimate=estimate,
         std_error=std_error,
         statistic=t,
         df=df,
         p_value=distributions.t_two_sided_p(t, df),
-        ci_low=change.mean - margin,
-        ci_high=change.mean + margin,
-        effect_size=None if standardizer is None else change.mean / standardizer,
+        ci_low=estimate - margin,
+        ci_high=estimate + margin,
+        effect_size=d_rm,
         effect_size_low=low,
         effect_size_high=high,
         note=None if note is None else f"effect size: {note}",
@@ -236,23 +245,20 @@ def paired_effect_sizes(moments: PairedMoments) -> dict[str, TestResult]:
     """
     n = moments.n
     change = _change(moments)
-    standardizers: dict[str, tuple[float | None, str | None]]
+    squares: dict[str, tuple[Fraction | None, str | None]]
     if change is None:
         note = _too_few(n, 2)
-        standardizers = {"d_z": (None, note), "d_rm": (None, note), "d_av": (None, note)}
+        squares = {"d_z": (None, note), "d_rm": (None, note), "d_av": (None, note)}
     else:
-        mean_sd = (math.sqrt(change.first_variance) + math.sqrt(change.second_variance)) / 2.0
-        standardizers = {
-            "d_z": (change.sd, None) if change.sd > 0 else (None, "no variance of the change"),
+        mean_sd = (Fraction(root(change.first_variance)) + Fraction(root(change.second_variance))) / 2
+        squares = {
+            "d_z": (change.variance, None) if change.variance > 0 else (None, "no variance of the change"),
             "d_rm": _rm_standardizer(change),
-            "d_av": (mean_sd, None) if mean_sd > 0 else (None, "no variance of the measurements"),
+            "d_av": (mean_sd**2, None) if mean_sd > 0 else (None, "no variance of the measurements"),
         }
     results = {}
-    for name, (standardizer, why) in standardizers.items():
-        low = high = value = None
-        if change is not None and standardizer is not None:
-            value = change.mean / standardizer
-            low, high = _limits(change, n, standardizer)
+    for name, (square, why) in squares.items():
+        value, low, high = (None, None, None) if change is None else _effect(change, n, square)
         results[name] = replace(
             STANDARDIZED_CHANGES[name],
             n=n,
@@ -278,10 +284,9 @@ def percent_change(moments: PairedMoments) -> TestResult:
     report = partial(replace, PERCENT_CHANGE)
     if n == 0:
         return report(n=n, note=_too_few(n, 1))
-    assert moments.change_mean is not None
     if not moments.first_mean:
         return report(n=n, note="the mean of the first measurement is 0")
-    return report(n=n, estimate=100.0 * moments.change_mean / moments.first_mean)
+    return report(n=n, estimate=float(100 * _fraction(moments.change_mean) / as_fraction(moments.first_mean)))
 
 
 def group_means(groups: Mapping[str, GroupMoments]) -> dict[str, TestResult]:
@@ -300,10 +305,10 @@ def group_means(groups: Mapping[str, GroupMoments]) -> dict[str, TestResult]:
         if group.n == 0:
             results[name] = replace(GROUP_MEAN, n=0, note=empty_groups_note([name]))
             continue
-        mean = _mean(group)
+        mean = float(_fraction(group.mean))
         std_error = half_width = None
-        if group.n > 1 and group.variance is not None:
-            std_error = math.sqrt(group.variance / group.n)
+        if group.n > 1:
+            std_error = root(_fraction(group.variance) / group.n)
             half_width = distributions.t_quantile(_UPPER_PROBABILITY, group.n - 1) * std_error
         results[name] = replace(
             GROUP_MEAN,
@@ -322,8 +327,8 @@ class _Decomposition:
 
     n: int
     groups: int
-    between: float
-    within: float
+    between: Fraction
+    within: Fraction
     has_within_variance: bool
 
     @property
@@ -331,8 +336,8 @@ class _Decomposition:
         return float(self.n - self.groups)
 
     @property
-    def mean_square_error(self) -> float:
-        return self.within / self.df_residual
+    def mean_square_error(self) -> Fraction:
+        return self.within / (self.n - self.groups)
 
     @property
     def fault(self) -> str | None:
@@ -346,25 +351,17 @@ class _Decomposition:
         return None
 
 
-def _mean(group: GroupMoments) -> float:
-    assert group.mean is not None
-    return group.mean
-
-
 def _decompose(groups: Sequence[GroupMoments]) -> _Decomposition:
     present = [group for group in groups if group.n > 0]
     n = sum(group.n for group in present)
     if not present:
-        return _Decomposition(0, 0, 0.0, 0.0, has_within_variance=False)
-    # Deviations from one of the means keep the digits that large means would swallow.
-    origin = _mean(present[0])
-    deviations = [_mean(group) - origin for group in present]
-    centre = math.fsum(group.n * d for group, d in zip(present, deviations, strict=True)) / n
-    between = math.fsum(group.n * (d - centre) ** 2 for group, d in zip(present, deviations, strict=True))
-    within = math.fsum(
-        (group.n - 1) * group.variance for group in present if group.n > 1 and group.variance is not None
-    )
-    rounding = 10.0 * _EPSILON * max(abs(_mean(group)) for group in present)
+        return _Decomposition(0, 0, Fraction(0), Fraction(0), has_within_variance=False)
+    means = [_fraction(group.mean) for group in present]
+    centre = sum((group.n * mean for group, mean in zip(present, means, strict=True)), Fraction(0)) / n
+    between = sum((group.n * (mean - centre) ** 2 for group, mean in zip(present, means, strict=True)), Fraction(0))
+    within = sum(((group.n - 1) * _fraction(group.variance) for group in present if group.n > 1), Fraction(0))
+    # Variances that were given as floats may hold nothing but rounding errors of the means.
+    rounding = 10.0 * _EPSILON * max(abs(float(mean)) for mean in means)
     return _Decomposition(n, len(present), between, within, within > n * rounding**2)
 
 
@@ -394,7 +391,7 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
     if note is not None:
         return report(n=parts.n, note=note)
     df = parts.groups - 1.0
-    f = parts.between / df / parts.mean_square_error
+    f = float(parts.between / (parts.groups - 1) / parts.mean_square_error)
     limits = effect_intervals.of_eta_squared(f, df, parts.df_residual)
     low, high = limits or (None, None)
     return report(
@@ -403,7 +400,7 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
         df=df,
         df_residual=parts.df_residual,
         p_value=distributions.f_p(f, df, parts.df_residual),
-        effect_size=parts.between / (parts.between + parts.within),
+        effect_size=float(parts.between / (parts.between + parts.within)),
         effect_size_low=low,
         effect_size_high=high,
         note=None if limits else effect_intervals.NO_ETA_SQUARED,
@@ -453,9 +450,10 @@ def tukey_kramer(
         if note is not None:
             results[contrast] = report(n=n, note=note)
             continue
-        estimate = _mean(first) - _mean(second)
-        std_error = math.sqrt(parts.mean_square_error * (1.0 / first.n + 1.0 / second.n))
-        t = estimate / std_error
+        difference = _fraction(first.mean) - _fraction(second.mean)
+        square = parts.mean_square_error * (Fraction(1, first.n) + Fraction(1, second.n))
+        estimate, std_error = float(difference), root(square)
+        t = signed_root(difference, difference**2 / square)
         margin = critical * std_error / math.sqrt(2.0)
         results[contrast] = report(
             n=n,

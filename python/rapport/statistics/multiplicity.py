@@ -8,6 +8,8 @@ from collections.abc import Sequence
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust P values by Holm's step-down method (R: ``p.adjust(method = "holm")``).
 
+    Holm (1979), Scandinavian Journal of Statistics 6, 65–70.
+
     Args:
         p_values: any number of P values, in any order; none gives none.
 
@@ -19,9 +21,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     if not all(0.0 <= p <= 1.0 for p in p_values):
         raise ValueError(f"P values must lie between 0 and 1, got {list(p_values)}")
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests  # takes a second to load
-
-    _, adjusted, _, _ = multipletests(list(p_values), method="holm")
-    return [float(p) for p in adjusted]
+    adjusted = [0.0] * len(p_values)
+    reached = 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = reached
+    return adjusted

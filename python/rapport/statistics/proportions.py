@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+from rapport.statistics import distributions
 from rapport.statistics.result import CONFIDENCE_LEVEL, TestResult
 
 PROPORTION = TestResult("Proportion with Wilson interval", estimate_name="proportion")
@@ -28,13 +30,15 @@ def wilson(successes: int, n: int) -> TestResult:
         raise ValueError(f"successes must lie between 0 and n, got {successes} of {n}")
     if n == 0:
         return replace(PROPORTION, n=0, note="no participants")
-    from statsmodels.stats.proportion import proportion_confint  # takes a second to load
-
-    low, high = proportion_confint(successes, n, alpha=1.0 - CONFIDENCE_LEVEL, method="wilson")
+    z = distributions.normal_quantile((1.0 + CONFIDENCE_LEVEL) / 2.0)
+    share = successes / n
+    shrinkage = 1.0 + z * z / n
+    centre = (share + z * z / (2.0 * n)) / shrinkage
+    margin = z * math.sqrt((share * (1.0 - share) + z * z / (4.0 * n)) / n) / shrinkage
     return replace(
         PROPORTION,
         n=n,
-        estimate=successes / n,
-        ci_low=max(0.0, float(low)) if successes else 0.0,
-        ci_high=min(1.0, float(high)) if successes < n else 1.0,
+        estimate=share,
+        ci_low=centre - margin if successes else 0.0,
+        ci_high=centre + margin if successes < n else 1.0,
     )

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rapport.statistics import distributions, effect_intervals
+from rapport.statistics.exact import root, signed_root
 from rapport.statistics.frequencies import (
-    FloatArray,
+    CountArray,
     FrequencyTable,
     JointFrequencyTable,
+    doubled_midranks,
     empty_groups_note,
-    midranks,
 )
 from rapport.statistics.multiplicity import holm
 from rapport.statistics.result import TestResult
@@ -48,26 +51,25 @@ def spearman(table: JointFrequencyTable) -> TestResult:
     report = partial(replace, SPEARMAN)
     if n < 3:
         return report(n=n, note=f"too few rows: {n}, at least 3 are needed")
-    rank_x, ties_x = midranks(table.x, table.counts)
-    rank_y, ties_y = midranks(table.y, table.counts)
+    rank_x, ties_x = doubled_midranks(table.x, table.counts)
+    rank_y, ties_y = doubled_midranks(table.y, table.counts)
     if ties_x.size == 1 or ties_y.size == 1:
         return report(n=n, note=_NO_VARIANCE)
-    centre = (n + 1.0) / 2.0
-    dx, dy = rank_x - centre, rank_y - centre
-    sum_xy = float((table.counts * dx * dy).sum())
-    sum_xx = float((table.counts * dx * dx).sum())
-    sum_yy = float((table.counts * dy * dy).sum())
-    rho = sum_xy / math.sqrt(sum_xx) / math.sqrt(sum_yy)
+    dx, dy = _long(rank_x - (n + 1)), _long(rank_y - (n + 1))
+    counts = _long(table.counts)
+    sum_xy, sum_xx, sum_yy = (int((counts * d * e).sum()) for d, e in ((dx, dy), (dx, dx), (dy, dy)))
+    rho = signed_root(sum_xy, Fraction(sum_xy**2, sum_xx * sum_yy))
     df = n - 2.0
-    if 1.0 - abs(rho) < 1e-14:
+    unexplained = sum_xx * sum_yy - sum_xy**2
+    if unexplained == 0:
         return report(
             n=n,
-            estimate=math.copysign(1.0, rho),
+            estimate=rho,
             df=df,
             p_value=0.0,
             note=_perfect_association(n, ties_x),
         )
-    t = rho * math.sqrt(df / ((1.0 - rho) * (1.0 + rho)))
+    t = signed_root(sum_xy, Fraction((n - 2) * sum_xy**2, unexplained))
     limits = effect_intervals.of_correlation(rho, n, of_ranks=True) or (None, None)
     return report(
         n=n,
@@ -80,30 +82,35 @@ def spearman(table: JointFrequencyTable) -> TestResult:
     )
 
 
-def _perfect_association(n: int, ties: FloatArray) -> str:
+def _long(counts: CountArray) -> NDArray[np.object_]:
+    """Return whole numbers of any length: products of ranks outgrow 64 bits."""
+    return counts.astype(object)
+
+
+def _perfect_association(n: int, ties: CountArray) -> str:
     """Return the note of ρ = ±1 with its exact P, the share of the n! orders of one variable that give 1 or −1."""
     directions = 2.0 if (ties == ties[::-1]).all() else 1.0
-    p = directions * math.exp(math.fsum(math.lgamma(tie + 1.0) for tie in ties) - math.lgamma(n + 1.0))
+    p = directions * math.exp(math.fsum(math.lgamma(tie + 1.0) for tie in ties.tolist()) - math.lgamma(n + 1.0))
     exact = "< .001" if p < 0.001 else f"= {p:.3f}".replace("0.", ".", 1)
     return f"perfect monotone association: t is infinite, its P of 0 an approximation; exact P {exact}"
 
 
-def _pool(tables: Sequence[FrequencyTable]) -> tuple[list[float], FloatArray]:
+def _pool(tables: Sequence[FrequencyTable]) -> tuple[list[Fraction], CountArray]:
     """Return the rank sum of each group in the pooled sample and the sizes of the ties."""
     values = np.concatenate([table.values for table in tables])
     counts = np.concatenate([table.counts for table in tables])
-    ranks, ties = midranks(values, counts)
+    doubled, ties = doubled_midranks(values, counts)
     rank_sums = []
     start = 0
     for table in tables:
         end = start + table.values.size
-        rank_sums.append(float((counts[start:end] * ranks[start:end]).sum()))
+        rank_sums.append(Fraction(int((_long(counts[start:end]) * _long(doubled[start:end])).sum()), 2))
         start = end
     return rank_sums, ties
 
 
-def _tie_sum(ties: FloatArray) -> float:
-    return float((ties**3 - ties).sum())
+def _tie_sum(ties: CountArray) -> int:
+    return sum(tie**3 - tie for tie in ties.tolist())
 
 
 def mann_whitney(
@@ -137,19 +144,19 @@ def mann_whitney(
     rank_sums, ties = _pool([first, second])
     if ties.size == 1:
         return report(n=n, note=_NO_VARIANCE)
-    u = rank_sums[0] - n1 * (n1 + 1.0) / 2.0
-    sigma = math.sqrt(n1 * n2 / 12.0 * ((n + 1.0) - _tie_sum(ties) / (n * (n - 1.0))))
-    excess = u - n1 * n2 / 2.0
-    corrected = excess - 0.5 * float(np.sign(excess))
+    u = rank_sums[0] - Fraction(n1 * (n1 + 1), 2)
+    variance = Fraction(n1 * n2, 12) * (n + 1 - Fraction(_tie_sum(ties), n * (n - 1)))
+    excess = abs(u - Fraction(n1 * n2, 2))
+    corrected = excess - Fraction(1, 2) if excess else excess
     first_median, second_median = first.median, second.median
     assert first_median is not None
     assert second_median is not None
     return report(
         n=n,
         estimate=first_median - second_median,
-        statistic=u,
-        p_value=distributions.normal_two_sided_p(corrected / sigma),
-        effect_size=abs(excess / sigma) / math.sqrt(n),
+        statistic=float(u),
+        p_value=distributions.normal_two_sided_p(root(corrected**2 / variance)),
+        effect_size=root(excess**2 / variance / n),
     )
 
 
@@ -181,11 +188,12 @@ def kruskal_wallis(groups: Mapping[str, FrequencyTable]) -> TestResult:
     rank_sums, ties = _pool(tables)
     if ties.size == 1:
         return report(n=n, note=_NO_VARIANCE)
-    centre = (n + 1.0) / 2.0
+    centre = Fraction(n + 1, 2)
     between = sum(
         table.n * (rank_sum / table.n - centre) ** 2 for table, rank_sum in zip(tables, rank_sums, strict=True)
     )
-    h = 12.0 * between / (n * (n + 1.0)) / (1.0 - _tie_sum(ties) / (float(n) ** 3 - n))
+    exact_h = 12 * between / (n * (n + 1)) / (1 - Fraction(_tie_sum(ties), n**3 - n))
+    h = float(exact_h)
     df = k - 1.0
     limits = effect_intervals.of_rank_eta_squared(h, df, n)
     low, high = limits or (None, None)
@@ -194,7 +202,7 @@ def kruskal_wallis(groups: Mapping[str, FrequencyTable]) -> TestResult:
         statistic=h,
         df=df,
         p_value=distributions.chi_squared_p(h, df),
-        effect_size=(h - k + 1.0) / (n - k) if n > k else None,
+        effect_size=float((exact_h - k + 1) / (n - k)) if n > k else None,
         effect_size_low=low,
         effect_size_high=high,
         note=effect_intervals.NO_ETA_SQUARED if limits is None and n > k else None,
@@ -229,8 +237,8 @@ def dunn(
     report = partial(replace, DUNN)
     present = {name: table for name, table in groups.items() if table.n > 0}
     total = sum(table.n for table in present.values())
-    mean_ranks: dict[str, float] = {}
-    variance = 0.0
+    mean_ranks: dict[str, Fraction] = {}
+    variance = Fraction(0)
     varies = False
     if present:
         rank_sums, ties = _pool(list(present.values()))
@@ -239,29 +247,34 @@ def dunn(
         }
         varies = ties.size > 1
         if varies:
-            variance = total * (total + 1.0) / 12.0 - _tie_sum(ties) / (12.0 * (total - 1.0))
+            variance = Fraction(total * (total + 1), 12) - Fraction(_tie_sum(ties), 12 * (total - 1))
 
     computed: dict[tuple[str, str], tuple[float, float, float]] = {}
     for first, second in contrasts:
         if varies and first in present and second in present:
             difference = mean_ranks[first] - mean_ranks[second]
-            std_error = math.sqrt(variance * (1.0 / present[first].n + 1.0 / present[second].n))
-            p_value = distributions.normal_two_sided_p(difference / std_error)
-            computed[first, second] = (difference, std_error, p_value)
-    adjusted = dict(zip(computed, holm([p for _, _, p in computed.values()]), strict=True))
+            square = variance * (Fraction(1, present[first].n) + Fraction(1, present[second].n))
+            computed[first, second] = (
+                float(difference),
+                root(square),
+                signed_root(difference, difference**2 / square),
+            )
+    p_values = [distributions.normal_two_sided_p(z) for _, _, z in computed.values()]
+    adjusted = dict(zip(computed, zip(p_values, holm(p_values), strict=True), strict=True))
 
     results = {}
     for contrast in contrasts:
         n = sum(groups[name].n for name in contrast)
         if contrast in computed:
-            difference, std_error, p_value = computed[contrast]
+            estimate, std_error, z = computed[contrast]
+            p_value, p_adjusted = adjusted[contrast]
             results[contrast] = report(
                 n=n,
-                estimate=difference,
+                estimate=estimate,
                 std_error=std_error,
-                statistic=difference / std_error,
+                statistic=z,
                 p_value=p_value,
-                p_adjusted=adjusted[contrast],
+                p_adjusted=p_adjusted,
             )
         else:
             empty = [name for name in contrast if name not in present]

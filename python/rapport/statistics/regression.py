@@ -1,20 +1,24 @@
-"""Ordinary least squares from centred cross-products."""
+"""Ordinary least squares from centred cross-products, in rational arithmetic.
+
+Cross-products given as whole numbers or fractions are exact up to the figures, which are rounded once. A float is
+taken for the fraction that it is.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property, partial
+from numbers import Rational
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
+from numpy.typing import NDArray
 
 from rapport.statistics import distributions
+from rapport.statistics.exact import Number, as_fraction, root, signed_root
 from rapport.statistics.result import CONFIDENCE_LEVEL, RegressionStep, TestResult
-
-FloatArray = NDArray[np.float64]
 
 INTERCEPT = "(Intercept)"
 
@@ -22,14 +26,18 @@ COEFFICIENT = TestResult("Ordinary least squares", estimate_name="b", statistic_
 
 _UPPER_PROBABILITY = (1.0 + CONFIDENCE_LEVEL) / 2.0
 # lm drops a column whose residual norm is below 1e-7 of its norm, 1e-14 of the square. Against
-# the intercept a centred sum of squares shows that; among the predictors cross-products carry
-# rounding errors of about 1e-15 divided by the smallest tolerance (1 - R²) so far, so the
-# threshold there is higher.
-_CONSTANT_TOLERANCE = 1e-14
-_ALIAS_TOLERANCE = 1e-10
-_CONSTANT_OUTCOME_TOLERANCE = 1e-20
-_PERFECT_FIT_TOLERANCE = 1e-13
-_COMBINATION_TOLERANCE = 1e-6
+# the intercept a centred sum of squares shows that; among the predictors cross-products in floating
+# point carry rounding errors of about 1e-15 divided by the smallest tolerance (1 - R²) so far, so the
+# threshold is higher for them.
+_CONSTANT_TOLERANCE = Fraction(1, 10**14)
+_ALIAS_TOLERANCE = Fraction(1, 10**14)
+_ALIAS_TOLERANCE_OF_FLOATS = Fraction(1, 10**10)
+_CONSTANT_OUTCOME_TOLERANCE = Fraction(1, 10**20)
+_PERFECT_FIT_TOLERANCE = Fraction(1, 10**13)
+_COMBINATION_TOLERANCE = Fraction(1, 10**6)
+
+Matrix = Sequence[Sequence[Number]] | NDArray[np.float64]
+Vector = Sequence[Number] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -51,99 +59,120 @@ class CrossProducts:
     terms: tuple[str, ...]
     outcome: str
     n: int
-    means: FloatArray
-    cross_products: FloatArray
+    means: tuple[Fraction, ...]
+    cross_products: tuple[tuple[Fraction, ...], ...]
+    is_exact: bool
 
-    def __init__(
-        self,
-        terms: Sequence[str],
-        outcome: str,
-        n: int,
-        means: ArrayLike,
-        cross_products: ArrayLike,
-    ) -> None:
+    def __init__(self, terms: Sequence[str], outcome: str, n: int, means: Vector, cross_products: Matrix) -> None:
         """Validate the cross-products."""
-        mean_vector = np.asarray(means, dtype=np.float64)
-        matrix = np.asarray(cross_products, dtype=np.float64)
         size = len(terms) + 1
         if len({*terms, outcome, INTERCEPT}) != size + 1:
             raise ValueError(f"terms and outcome must have distinct names: {[*terms, outcome]}")
         if n < 0 or n != int(n):
             raise ValueError(f"n must be a whole number, zero or more, got {n}")
-        if mean_vector.shape != (size,):
-            raise ValueError(f"means must have shape ({size},), got {mean_vector.shape}")
-        if matrix.shape != (size, size):
-            raise ValueError(f"cross_products must have shape ({size}, {size}), got {matrix.shape}")
-        if not (np.isfinite(mean_vector).all() and np.isfinite(matrix).all()):
+        shapes = [np.asarray(given, dtype=object).shape for given in (means, cross_products)]
+        if shapes[0] != (size,):
+            raise ValueError(f"means must have shape ({size},), got {shapes[0]}")
+        if shapes[1] != (size, size):
+            raise ValueError(f"cross_products must have shape ({size}, {size}), got {shapes[1]}")
+        given = [*means, *(value for row in cross_products for value in row)]
+        if not all(isinstance(value, Rational) or math.isfinite(value) for value in given):
             raise ValueError("means and cross_products must be finite numbers")
-        squares = matrix.diagonal()
-        if (squares < 0).any():
+        matrix = tuple(tuple(map(as_fraction, row)) for row in cross_products)
+        squares = [float(matrix[i][i]) for i in range(size)]
+        if min(squares) < 0:
             raise ValueError("cross_products has a negative sum of squares")
-        scale = np.sqrt(np.outer(squares, squares))
-        if (np.abs(matrix - matrix.T) > 1e-9 * scale + 1e-12 * float(squares.max())).any():
-            raise ValueError("cross_products is not symmetric")
+        for i in range(size):
+            for j in range(i):
+                tolerance = 1e-9 * math.sqrt(squares[i]) * math.sqrt(squares[j]) + 1e-12 * max(squares)
+                if matrix[i][j] != matrix[j][i] and abs(matrix[i][j] - matrix[j][i]) > tolerance:
+                    raise ValueError("cross_products is not symmetric")
         object.__setattr__(self, "terms", tuple(terms))
         object.__setattr__(self, "outcome", outcome)
         object.__setattr__(self, "n", int(n))
-        object.__setattr__(self, "means", mean_vector)
+        object.__setattr__(self, "means", tuple(map(as_fraction, means)))
         object.__setattr__(self, "cross_products", matrix)
+        object.__setattr__(self, "is_exact", all(isinstance(value, Rational) for value in given))
 
-    def moments(self, name: str) -> tuple[float, float]:
-        """Return mean and standard deviation (n − 1) of a term or the outcome."""
+    def variance(self, name: str) -> Fraction:
+        """Return the sample variance (n − 1) of a term or the outcome."""
         i = (*self.terms, self.outcome).index(name)
-        return float(self.means[i]), math.sqrt(float(self.cross_products[i, i]) / (self.n - 1))
+        return self.cross_products[i][i] / (self.n - 1)
+
+    def mean(self, name: str) -> Fraction:
+        """Return the mean of a term or the outcome."""
+        return self.means[(*self.terms, self.outcome).index(name)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Decomposition:
-    """Cholesky factor of the correlations of the terms that are not aliased.
+    """L D L' of the cross-products of the terms that are not aliased, L unit lower triangular.
 
     Attributes:
         kept: positions of the terms that are estimated.
         aliased: note by term that is not.
-        factor: lower triangular, shape (len(kept), len(kept)).
-        loadings: the factor's solution for the outcome; its square is the share of the
-            outcome's variance that each kept term adds to the terms before it.
+        inverse: L⁻¹, row by row.
+        own: D, the sum of squares that each kept term has beside the terms before it.
+        loadings: L⁻¹ times the cross-products with the outcome.
     """
 
-    kept: list[int]
-    aliased: dict[str, str]
-    factor: FloatArray
-    loadings: FloatArray
+    kept: list[int] = field(default_factory=list)
+    aliased: dict[str, str] = field(default_factory=dict)
+    inverse: list[list[Fraction]] = field(default_factory=list)
+    own: list[Fraction] = field(default_factory=list)
+    loadings: list[Fraction] = field(default_factory=list)
+
+    @cached_property
+    def gains(self) -> list[Fraction]:
+        """The sum of squares of the outcome that each kept term adds to the terms before it."""
+        return [loading**2 / own for loading, own in zip(self.loadings, self.own, strict=True)]
+
+    @cached_property
+    def estimates(self) -> list[Fraction]:
+        """The coefficients of the kept terms: L'⁻¹ D⁻¹ times the loadings."""
+        shares = [loading / own for loading, own in zip(self.loadings, self.own, strict=True)]
+        return [_dot((row[i] for row in self.inverse[i:]), shares[i:]) for i in range(len(self.kept))]
+
+    def variance(self, weights: Sequence[Fraction]) -> Fraction:
+        """Return w' (L D L')⁻¹ w: the variance of a weighted sum of the coefficients over that of the residuals."""
+        return sum(
+            (_dot(row, weights[: len(row)]) ** 2 / own for row, own in zip(self.inverse, self.own, strict=True)),
+            Fraction(0),
+        )
+
+
+def _dot(first: Iterable[Fraction], second: Iterable[Fraction]) -> Fraction:
+    return sum((a * b for a, b in zip(first, second, strict=True) if a and b), Fraction(0))
 
 
 def _decompose(data: CrossProducts) -> _Decomposition:
     """Let the terms enter one by one, as lm does, and leave out those already determined."""
-    matrix = data.cross_products
-    norms = np.sqrt(matrix.diagonal())
-    p = len(data.terms)
-    kept: list[int] = []
-    aliased: dict[str, str] = {}
-    factor = np.zeros((p, p))
+    matrix, p = data.cross_products, len(data.terms)
+    least = _ALIAS_TOLERANCE if data.is_exact else _ALIAS_TOLERANCE_OF_FLOATS
+    parts = _Decomposition()
     for j, term in enumerate(data.terms):
-        square = float(matrix[j, j])
-        if square <= _CONSTANT_TOLERANCE * (square + data.n * float(data.means[j]) ** 2):
-            aliased[term] = f"aliased: no variance in {term}"
+        square = matrix[j][j]
+        if square <= _CONSTANT_TOLERANCE * (square + data.n * data.means[j] ** 2):
+            parts.aliased[term] = f"aliased: no variance in {term}"
             continue
-        m = len(kept)
-        lower = factor[:m, :m]
-        row = solve_triangular(lower, matrix[kept, j] / norms[kept] / norms[j], lower=True)
-        tolerance = 1.0 - float(row @ row)
-        if tolerance < _ALIAS_TOLERANCE:
-            weights = solve_triangular(lower, row, lower=True, trans="T")
+        # The part of this term's products with the kept terms that is new at each of them, over their own squares.
+        products = [matrix[i][j] for i in parts.kept]
+        row = [_dot(line, products[: len(line)]) / own for line, own in zip(parts.inverse, parts.own, strict=True)]
+        own = square - sum((part**2 * d for part, d in zip(row, parts.own, strict=True)), Fraction(0))
+        weights = [_dot((line[i] for line in parts.inverse[i:]), row[i:]) for i in range(len(row))]
+        if own < least * square:
             sources = [
-                data.terms[i] for i, weight in zip(kept, weights, strict=True) if abs(weight) > _COMBINATION_TOLERANCE
+                data.terms[i]
+                for i, weight in zip(parts.kept, weights, strict=True)
+                if weight**2 * matrix[i][i] > _COMBINATION_TOLERANCE**2 * square
             ]
-            aliased[term] = f"aliased: a linear combination of {', '.join(sources)}"
+            parts.aliased[term] = f"aliased: a linear combination of {', '.join(sources)}"
             continue
-        factor[m, :m] = row
-        factor[m, m] = math.sqrt(tolerance)
-        kept.append(j)
-    m = len(kept)
-    factor = factor[:m, :m]
-    correlations = matrix[kept, p] / norms[kept] / norms[p] if norms[p] > 0 else np.zeros(m)
-    loadings = solve_triangular(factor, correlations, lower=True)
-    return _Decomposition(kept, aliased, factor, loadings)
+        parts.inverse.append([*(-weight for weight in weights), Fraction(1)])
+        parts.own.append(own)
+        parts.kept.append(j)
+        parts.loadings.append(_dot(parts.inverse[-1], [matrix[i][p] for i in parts.kept]))
+    return parts
 
 
 def _fault(data: CrossProducts) -> str | None:
@@ -152,30 +181,201 @@ def _fault(data: CrossProducts) -> str | None:
         return "no participants"
     if data.n < 3:
         return f"too few rows: {data.n}"
-    square = float(data.cross_products[-1, -1])
-    if square <= _CONSTANT_OUTCOME_TOLERANCE * data.n * float(data.means[-1]) ** 2:
+    if data.cross_products[-1][-1] <= _CONSTANT_OUTCOME_TOLERANCE * data.n * data.means[-1] ** 2:
         return f"no variance in {data.outcome}"
     return None
 
 
-def _fit_fault(data: CrossProducts, coefficients: int, residual_share: float) -> str | None:
+def _fit_fault(data: CrossProducts, coefficients: int, residual: Fraction) -> str | None:
     """Return why a model with this many coefficients has no inference, if so."""
     if data.n <= coefficients:
         return f"too few rows: {data.n} for {coefficients} coefficients"
-    if residual_share < _PERFECT_FIT_TOLERANCE:
+    if residual < _PERFECT_FIT_TOLERANCE * data.cross_products[-1][-1]:
         return "perfect fit: no residual variance"
     return None
 
 
-def least_squares(data: CrossProducts) -> dict[str, TestResult]:
-    """Estimate a linear model with an intercept (R: ``summary(lm(…))`` and ``confint``).
-
-    The normal equations are solved on the scale of correlations. As in lm, terms are taken in
-    order and one that has no variance or is a linear combination of the terms before it is
-    aliased: it keeps its row with a note, and the others are estimated.
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """A linear model with an intercept.
 
     Args:
         data: means and centred cross-products of predictors and outcome.
+        note: why there are no figures, if so.
+    """
+
+    data: CrossProducts
+    note: str | None = field(init=False)
+    _parts: _Decomposition = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Decompose the cross-products, once for whatever is asked of the model."""
+        note = _fault(self.data)
+        parts = _decompose(self.data) if note is None else _Decomposition()
+        object.__setattr__(self, "_parts", parts)
+        if note is None:
+            note = _fit_fault(self.data, len(parts.kept) + 1, self._residual)
+        object.__setattr__(self, "note", note)
+
+    @property
+    def _residual(self) -> Fraction:
+        return self.data.cross_products[-1][-1] - sum(self._parts.gains, Fraction(0))
+
+    @property
+    def _df_residual(self) -> int:
+        return self.data.n - len(self._parts.kept) - 1
+
+    def _weights(self, values: Mapping[str, Fraction]) -> list[Fraction] | str:
+        """Return the weights of the kept terms, or the note of an aliased term that has one."""
+        unknown = sorted(set(values) - set(self.data.terms))
+        if unknown:
+            raise ValueError(f"unknown term {', '.join(unknown)}")
+        for term, note in self._parts.aliased.items():
+            if values.get(term):
+                return note
+        return [values.get(self.data.terms[i], Fraction(0)) for i in self._parts.kept]
+
+    def _combination(
+        self, weights: Sequence[Fraction], constant: Fraction = Fraction(0), leverage: Fraction = Fraction(0)
+    ) -> TestResult:
+        """Return constant + w'b with the variance s² (leverage + w' (X'X)⁻¹ w)."""
+        mean_square = self._residual / self._df_residual
+        return _coefficient(
+            self.data.n,
+            constant + _dot(weights, self._parts.estimates),
+            mean_square * (leverage + self._parts.variance(weights)),
+            self._df_residual,
+        )
+
+    def coefficients(self, variances: Mapping[str, Fraction] | None = None) -> dict[str, TestResult]:
+        """Return the coefficients, as ``least_squares`` does."""
+        data = self.data
+        names = [INTERCEPT, *data.terms]
+        if self.note is not None:
+            return {name: _coefficient(data.n, note=self.note) for name in names}
+        variances = variances or {}
+        of_outcome = variances.get(data.outcome, Fraction(1))
+        means = [-data.means[i] for i in self._parts.kept]
+        mean_square = self._residual / self._df_residual
+        intercept = data.means[-1] + _dot(means, self._parts.estimates)
+        square = mean_square * (Fraction(1, data.n) + self._parts.variance(means))
+        results = {INTERCEPT: _coefficient(data.n, intercept, square, self._df_residual, scale=1 / of_outcome)}
+        positions = {j: i for i, j in enumerate(self._parts.kept)}
+        for j, term in enumerate(data.terms):
+            if term in self._parts.aliased:
+                results[term] = _coefficient(data.n, note=self._parts.aliased[term])
+                continue
+            i = positions[j]
+            unit = [Fraction(int(k == i)) for k in range(len(positions))]
+            estimate, of_term = self._parts.estimates[i], variances.get(term, Fraction(1))
+            outcome_square = data.cross_products[-1][-1]
+            results[term] = replace(
+                _coefficient(
+                    data.n,
+                    estimate,
+                    mean_square * self._parts.variance(unit),
+                    self._df_residual,
+                    scale=of_term / of_outcome,
+                ),
+                standardized_estimate=signed_root(estimate, estimate**2 * data.cross_products[j][j] / outcome_square),
+                y_standardized_estimate=signed_root(estimate, estimate**2 * of_term * (data.n - 1) / outcome_square),
+            )
+        return results
+
+    def steps(self, added_terms: Sequence[Sequence[str]]) -> list[RegressionStep]:
+        """Return the gain of each step, as ``hierarchical_regression`` does."""
+        data, parts, note = self.data, self._parts, _fault(self.data)
+        if [term for added in added_terms for term in added] != list(data.terms):
+            raise ValueError(f"the steps add {list(added_terms)}, but the data have {list(data.terms)}")
+        total = data.cross_products[-1][-1]
+        fits = []
+        end = 0
+        for number, added in enumerate(added_terms, start=1):
+            start, end = end, end + len(added)
+            terms = " + ".join(data.terms[:end])
+            before, rank = (sum(j < limit for j in parts.kept) for limit in (start, end))
+            explained = sum(parts.gains[:rank], Fraction(0))
+            step_note = note or _fit_fault(data, rank + 1, total - explained)
+            if step_note is not None:
+                fits.append(RegressionStep(number, terms, data.n, note=step_note))
+                continue
+            gain = sum(parts.gains[before:rank], Fraction(0))
+            df, df_residual = rank - before, data.n - rank - 1
+            mean_square = (total - explained) / df_residual
+            f_change = float(gain / df / mean_square) if df else None
+            f = float(explained / rank / mean_square) if rank else None
+            fits.append(
+                RegressionStep(
+                    step=number,
+                    terms=terms,
+                    n=data.n,
+                    r_squared=float(explained / total),
+                    delta_r_squared=float(gain / total),
+                    f_change=f_change,
+                    df=float(df),
+                    df_residual=float(df_residual),
+                    p_value=None if f_change is None else distributions.f_p(f_change, df, df_residual),
+                    model_p_value=None if f is None else distributions.f_p(f, rank, df_residual),
+                    note=None if df else "the terms added are aliased",
+                )
+            )
+        return fits
+
+    def direction(self, weights: Mapping[str, Number]) -> TestResult:
+        """Estimate a weighted sum of coefficients: how the outcome moves when the terms move together.
+
+        The slope of one term at chosen values of another is b₁ + w b₂ (Aiken & West 1991, Multiple
+        Regression: Testing and Interpreting Interactions, chapter 2).
+
+        Args:
+            weights: weight by term.
+
+        Returns:
+            The sum as ``estimate``, with standard error, t, P and 95% limits; no β. A note without figures
+            where there is no model, or where a term with a weight is aliased.
+
+        Raises:
+            ValueError: an unknown term.
+        """
+        chosen = self._weights({name: Fraction(value) for name, value in weights.items()})
+        note = self.note or (chosen if isinstance(chosen, str) else None)
+        if note is not None or isinstance(chosen, str):
+            return _coefficient(self.data.n, note=note)
+        return self._combination(chosen)
+
+    def prediction(self, point: Mapping[str, Number]) -> TestResult:
+        """Estimate the mean outcome at a point (R: ``predict(interval = "confidence")``).
+
+        Args:
+            point: value by term; the other terms are at their means.
+
+        Returns:
+            The mean as ``estimate``, with standard error and 95% limits. A note without figures where there
+            is no model, or where an aliased term is away from its mean.
+
+        Raises:
+            ValueError: an unknown term.
+        """
+        unknown = sorted(set(point) - set(self.data.terms))
+        if unknown:
+            raise ValueError(f"unknown term {', '.join(unknown)}")
+        chosen = self._weights({name: Fraction(value) - self.data.mean(name) for name, value in point.items()})
+        note = self.note or (chosen if isinstance(chosen, str) else None)
+        if note is not None or isinstance(chosen, str):
+            return _coefficient(self.data.n, note=note)
+        return self._combination(chosen, self.data.means[-1], Fraction(1, self.data.n))
+
+
+def least_squares(data: CrossProducts, variances: Mapping[str, Fraction] | None = None) -> dict[str, TestResult]:
+    """Estimate a linear model with an intercept (R: ``summary(lm(…))`` and ``confint``).
+
+    As in lm, terms are taken in order and one that has no variance or is a linear combination of the
+    terms before it is aliased: it keeps its row with a note, and the others are estimated.
+
+    Args:
+        data: means and centred cross-products of predictors and outcome.
+        variances: by name, the variance of terms and outcome whose figures are wanted in standard
+            deviations. With means of 0 in the data these are z-scores.
 
     Returns:
         For the intercept and each term, in order: b, its standard error, t, df_residual, P, 95%
@@ -184,144 +384,7 @@ def least_squares(data: CrossProducts) -> dict[str, TestResult]:
         Variables, section 2.2.1); neither for the intercept. Notes without figures where there
         are too few rows, the outcome has no variance or the fit is perfect.
     """
-    names = [INTERCEPT, *data.terms]
-    note = _fault(data)
-    if note is None:
-        parts = _decompose(data)
-        residual_share = 1.0 - float(parts.loadings @ parts.loadings)
-        note = _fit_fault(data, len(parts.kept) + 1, residual_share)
-    if note is not None:
-        return {name: _coefficient(data.n, note=note) for name in names}
-
-    m = len(parts.kept)
-    norms = np.sqrt(data.cross_products.diagonal())
-    term_norms, outcome_norm = norms[parts.kept], float(norms[-1])
-    df_residual = float(data.n - m - 1)
-    residual_sd = outcome_norm * math.sqrt(residual_share / df_residual)
-    outcome_sd = outcome_norm / math.sqrt(data.n - 1)
-    standardized = solve_triangular(parts.factor, parts.loadings, lower=True, trans="T")
-    inverse_factor = solve_triangular(parts.factor, np.eye(m), lower=True)
-    estimates = standardized * outcome_norm / term_norms
-    std_errors = residual_sd * np.sqrt((inverse_factor**2).sum(axis=0)) / term_norms
-    term_means = data.means[parts.kept]
-    leverage = inverse_factor @ (term_means / term_norms)
-    intercept = float(data.means[-1]) - math.fsum(estimates * term_means)
-    intercept_error = residual_sd * math.sqrt(1.0 / data.n + float(leverage @ leverage))
-
-    results = {INTERCEPT: _coefficient(data.n, intercept, intercept_error, df_residual)}
-    position = {term: parts.kept.index(j) for j, term in enumerate(data.terms) if j in parts.kept}
-    for term in data.terms:
-        if term in parts.aliased:
-            results[term] = _coefficient(data.n, note=parts.aliased[term])
-        else:
-            i = position[term]
-            results[term] = _coefficient(
-                data.n,
-                float(estimates[i]),
-                float(std_errors[i]),
-                df_residual,
-                float(standardized[i]),
-                float(estimates[i]) / outcome_sd,
-            )
-    return results
-
-
-def direction(data: CrossProducts, weights: Mapping[str, float]) -> TestResult:
-    """Estimate a weighted sum of coefficients: how the outcome moves when the terms move together.
-
-    One term is exchanged for what remains of it beside the others: with x₂' = x₂ − w x₁ the
-    coefficient of x₁ is b₁ + w b₂ (the re-centring of Aiken & West 1991, Multiple Regression:
-    Testing and Interpreting Interactions, chapter 2).
-
-    Args:
-        data: means and centred cross-products of predictors and outcome.
-        weights: weight by term; that of the first is 1.
-
-    Returns:
-        The sum as ``estimate``, with standard error, t, P and 95% limits, as ``least_squares``
-        gives them; no β. A note without figures where a term with a weight is aliased.
-
-    Raises:
-        ValueError: an unknown term, or a first weight that is not 1.
-    """
-    first, *others = weights
-    if weights[first] != 1.0:
-        raise ValueError(f"the weight of the first term, {first}, must be 1, got {weights[first]}")
-    unknown = sorted(set(weights) - set(data.terms))
-    if unknown:
-        raise ValueError(f"unknown term {', '.join(unknown)}")
-    coefficients = least_squares(data)
-    aliased = [name for name in weights if weights[name] and coefficients[name].estimate is None]
-    if aliased:
-        return _coefficient(data.n, note=coefficients[aliased[0]].note)
-    names = [name for name in data.terms if name == first or coefficients[name].estimate is not None]
-    transform = np.eye(len(names) + 1)
-    for name in others:
-        if name in names:
-            transform[names.index(name), names.index(first)] = -weights[name]
-    kept = [data.terms.index(name) for name in names] + [len(data.terms)]
-    turned = transform @ data.cross_products[np.ix_(kept, kept)] @ transform.T
-    moved = CrossProducts(names, data.outcome, data.n, transform @ data.means[kept], (turned + turned.T) / 2.0)
-    return replace(least_squares(moved)[first], standardized_estimate=None, y_standardized_estimate=None)
-
-
-def prediction(data: CrossProducts, point: Mapping[str, float]) -> TestResult:
-    """Estimate the mean outcome at a point (R: ``predict(interval = "confidence")``).
-
-    It is the intercept of the model whose predictors are measured from that point.
-
-    Args:
-        data: means and centred cross-products of predictors and outcome.
-        point: value by term; the other terms are at their means.
-
-    Returns:
-        The mean as ``estimate``, with standard error and 95% limits. A note without figures
-        where there is no model, or where an aliased term is away from its mean.
-
-    Raises:
-        ValueError: an unknown term.
-    """
-    unknown = sorted(set(point) - set(data.terms))
-    if unknown:
-        raise ValueError(f"unknown term {', '.join(unknown)}")
-    coefficients = least_squares(data)
-    means = [float(data.means[i]) - point.get(name, float(data.means[i])) for i, name in enumerate(data.terms)]
-    for name, mean in zip(data.terms, means, strict=True):
-        if mean and coefficients[name].estimate is None:
-            return _coefficient(data.n, note=coefficients[name].note)
-    names = [name for name in data.terms if coefficients[name].estimate is not None]
-    kept = [data.terms.index(name) for name in names]
-    matrix = data.cross_products[np.ix_([*kept, len(data.terms)], [*kept, len(data.terms)])]
-    moved = CrossProducts(names, data.outcome, data.n, [*(means[i] for i in kept), float(data.means[-1])], matrix)
-    return least_squares(moved)[INTERCEPT]
-
-
-def _coefficient(
-    n: int,
-    estimate: float | None = None,
-    std_error: float | None = None,
-    df_residual: float | None = None,
-    standardized: float | None = None,
-    y_standardized: float | None = None,
-    note: str | None = None,
-) -> TestResult:
-    report = partial(replace, COEFFICIENT)
-    if estimate is None or std_error is None or df_residual is None:
-        return report(n=n, note=note)
-    t = estimate / std_error
-    margin = distributions.t_quantile(_UPPER_PROBABILITY, df_residual) * std_error
-    return report(
-        n=n,
-        estimate=estimate,
-        std_error=std_error,
-        standardized_estimate=standardized,
-        y_standardized_estimate=y_standardized,
-        statistic=t,
-        df_residual=df_residual,
-        p_value=distributions.t_two_sided_p(t, df_residual),
-        ci_low=estimate - margin,
-        ci_high=estimate + margin,
-    )
+    return LinearModel(data).coefficients(variances)
 
 
 def hierarchical_regression(data: CrossProducts, added_terms: Sequence[Sequence[str]]) -> list[RegressionStep]:
@@ -341,48 +404,35 @@ def hierarchical_regression(data: CrossProducts, added_terms: Sequence[Sequence[
         no variance or the fit is perfect.
 
     Raises:
-        ValueError: the steps do not add up to the terms of the data.
+        ValueError: the steps do not add the terms of the data.
     """
-    flat = tuple(term for step in added_terms for term in step)
-    if flat != data.terms:
-        raise ValueError(f"steps add {list(flat)}, but the data have {list(data.terms)}")
-    note = _fault(data)
-    parts = _decompose(data) if note is None else None
-    fits = []
-    end = 0
-    for number, added in enumerate(added_terms, start=1):
-        start, end = end, end + len(added)
-        terms = " + ".join(data.terms[:end])
-        if parts is None:
-            fits.append(RegressionStep(number, terms, data.n, note=note))
-            continue
-        before = sum(j < start for j in parts.kept)
-        rank = sum(j < end for j in parts.kept)
-        squares = parts.loadings[:rank] ** 2
-        r_squared = math.fsum(squares)
-        step_fault = _fit_fault(data, rank + 1, 1.0 - r_squared)
-        if step_fault is not None:
-            fits.append(RegressionStep(number, terms, data.n, note=step_fault))
-            continue
-        gain = math.fsum(squares[before:])
-        df, df_residual = float(rank - before), float(data.n - rank - 1)
-        residual_mean_square = (1.0 - r_squared) / df_residual
-        f_change = gain / df / residual_mean_square if df else None
-        fits.append(
-            RegressionStep(
-                step=number,
-                terms=terms,
-                n=data.n,
-                r_squared=r_squared,
-                delta_r_squared=gain,
-                f_change=f_change,
-                df=df,
-                df_residual=df_residual,
-                p_value=None if f_change is None else distributions.f_p(f_change, df, df_residual),
-                model_p_value=(
-                    distributions.f_p(r_squared / rank / residual_mean_square, rank, df_residual) if rank else None
-                ),
-                note=None if df else "the terms added are aliased",
-            )
-        )
-    return fits
+    return LinearModel(data).steps(added_terms)
+
+
+def _coefficient(
+    n: int,
+    estimate: Fraction | None = None,
+    square: Fraction | None = None,
+    df_residual: int | None = None,
+    *,
+    scale: Fraction = Fraction(1),
+    note: str | None = None,
+) -> TestResult:
+    """Return an estimate with the square of its standard error, both in units of 1 / √scale."""
+    report = partial(replace, COEFFICIENT)
+    if estimate is None or square is None or df_residual is None:
+        return report(n=n, note=note)
+    value = signed_root(estimate, estimate**2 * scale) if scale != 1 else float(estimate)
+    std_error = root(square * scale)
+    t = signed_root(estimate, estimate**2 / square)
+    margin = distributions.t_quantile(_UPPER_PROBABILITY, df_residual) * std_error
+    return report(
+        n=n,
+        estimate=value,
+        std_error=std_error,
+        statistic=t,
+        df_residual=float(df_residual),
+        p_value=distributions.t_two_sided_p(t, df_residual),
+        ci_low=value - margin,
+        ci_high=value + margin,
+    )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
+from rapport.statistics.exact import Number, as_fraction
 from rapport.statistics.result import TestResult
 
 CRONBACH_ALPHA = TestResult("Cronbach alpha", estimate_name="cronbach_alpha")
 
 
-def cronbach_alpha(n: int, covariance: ArrayLike) -> TestResult:
+def cronbach_alpha(n: int, covariance: Sequence[Sequence[Number]] | NDArray[np.float64]) -> TestResult:
     """Estimate the internal consistency of k items by Cronbach's α.
 
     α = k / (k − 1) · (1 − sum of the item variances / variance of the sum of the items)
@@ -21,7 +25,7 @@ def cronbach_alpha(n: int, covariance: ArrayLike) -> TestResult:
 
     Args:
         n: observations with every item.
-        covariance: shape (k, k), sample covariance matrix of the items; not used for n < 2.
+        covariance: shape (k, k), sample covariance matrix of the items, floats or fractions; not used for n < 2.
 
     Returns:
         α; a note without figures for n < 2 or for items whose sum has no variance.
@@ -46,9 +50,9 @@ def cronbach_alpha(n: int, covariance: ArrayLike) -> TestResult:
     if not np.allclose(matrix, matrix.T, rtol=1e-9, atol=1e-12 * float(variances.max())):
         raise ValueError("covariance is not symmetric")
     k = matrix.shape[0]
-    total = float(matrix.sum())
-    if total <= 1e-14 * float(variances.sum()):
+    exact = [[as_fraction(value) for value in row] for row in covariance]
+    of_items, total = sum(exact[i][i] for i in range(k)), sum(itertools.chain.from_iterable(exact))
+    if total <= 1e-14 * float(of_items):
         note = "no variance: the sum of the items is the same in all rows"
         return report(n=n, note=note)
-    alpha = k / (k - 1.0) * (1.0 - float(variances.sum()) / total)
-    return report(n=n, estimate=alpha)
+    return report(n=n, estimate=float(Fraction(k, k - 1) * (1 - of_items / total)))

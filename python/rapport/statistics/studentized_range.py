@@ -19,7 +19,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 MINIMUM_DF = 2.0
 INFINITE_DF = 25_000.0
@@ -39,6 +38,8 @@ _CHI_NODES, _CHI_WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 def _normal_range_cdf(width: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
     """Return P(range of ``groups`` standard normals ≤ width), for an array of widths."""
+    from scipy import special
+
     half = width / 2.0
     centre = np.where(half < _NORMAL_UPPER_LIMIT, 2.0 * special.ndtr(half) - 1.0, 1.0)
     with np.errstate(divide="ignore"):
@@ -81,6 +82,8 @@ def cdf(q: float, groups: int, df: float) -> float:
     Raises:
         ValueError: q is not a number, fewer than 2 groups, or fewer than 2 degrees of freedom.
     """
+    from scipy import special
+
     _check(groups, df)
     if math.isnan(q):
         raise ValueError("q is not a number")
