@@ -188,7 +188,9 @@ class RepeatedRows(TableMetricProvider):  # type: ignore[misc]
         value_hash = sqlalchemy.func.hash(column)
         repeated: sqlalchemy.ColumnElement[bool]
         if isinstance(batch, JudgedTable) and batch.repeated and column.name == batch.key:
-            repeated = sqlalchemy.literal_column(f"(part_file, row_number) in (from {batch.repeated})")
+            repeated = sqlalchemy.literal_column(
+                f"(part_file, row_number) in (select part_file, row_number from {batch.repeated})"
+            )
         else:
             repeated = value_hash.in_(
                 sqlalchemy.select(value_hash)
