@@ -83,7 +83,7 @@ def raw_contract(project: Project) -> Document:
 
 
 def marts_contract(project: Project) -> Document:
-    """The contract of the published tables, from models/publish, its doc blocks and the suites that judge them.
+    """The contract of the published tables, from models/marts, its doc blocks and the suites that judge them.
 
     Raises :class:`ContractError` for a model without a grain sentence or without a key.
     """
@@ -225,7 +225,7 @@ def _table(
         "description": description,
         "dataGranularityDescription": one_row_per,
         "properties": properties,
-        "quality": _table_quality(key, [rule for rule in rules if "column" not in rule["kwargs"]], rules),
+        "quality": _table_quality(key, [rule for rule in rules if rule["kwargs"].get("column") not in columns], rules),
     }
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 Document = dict[str, Any]
+RAW_EXPORT = "raw"
+"""Name of the source that is the raw export."""
 
 _DOC_BLOCK = re.compile(r"{%-?\s*docs\s+(\w+)\s*-?%}(.*?){%-?\s*enddocs\s*-?%}", re.DOTALL)
 _DOC_CALL = re.compile(r"{{\s*doc\(\s*['\"](\w+)['\"]\s*\)\s*}}")
@@ -31,7 +33,7 @@ class Project:
     source: Document
     """The source of the raw export: ``name``, ``description``, ``config`` and ``tables``."""
     marts: tuple[Document, ...]
-    """The contracted models of models/publish, by name."""
+    """The contracted models of models/marts, by name."""
     docs: Mapping[str, str]
     """Text of each doc block, by name."""
     variables: Mapping[str, Any]
@@ -52,16 +54,17 @@ def read_project(folder: Path) -> Project:
     if version != packaged:
         raise ContractError(f"dbt_project.yml says version {version}, pyproject.toml {packaged}; the two are one")
     sources = [
-        source for path in sorted((folder / "models/raw").glob("*.yml")) for source in _yaml(path).get("sources") or []
+        {**source, "tables": [table for table in source["tables"] if _has_key(table)]}
+        for path in sorted((folder / "models/raw").glob("*.yml"))
+        for source in _yaml(path).get("sources") or []
+        if source.get("name") == RAW_EXPORT
     ]
     if len(sources) != 1:
-        raise ContractError(f"models/raw: {len(sources)} sources, where one is the raw export")
+        raise ContractError(f"models/raw: {len(sources)} sources named {RAW_EXPORT}, where one is the raw export")
     models = [
         model
-        for path in sorted((folder / "models/publish").glob("*.yml"))
-        for model in _yaml(path).get("models") or []
-        # The publication itself is a model too, but no published table: it declares no types.
-        if any("data_type" in column for column in model.get("columns", []))
+        for path in sorted((folder / "models/marts").glob("*.yml"))
+        for model in sorted(_yaml(path).get("models") or [], key=lambda model: str(model["name"]))
     ]
     docs: dict[str, str] = {}
     for path in sorted((folder / "models").rglob("*.md")):
@@ -78,6 +81,11 @@ def read_project(folder: Path) -> Project:
         variables=settings.get("vars") or {},
         suites=suites,
     )
+
+
+def _has_key(table: Document) -> bool:
+    """Whether a table of the source is one of the export: beside them the source lists what the reading adds."""
+    return any(meta(column).get("primary_key") for column in table.get("columns", []))
 
 
 def doc_blocks(markdown: str) -> dict[str, str]:
