@@ -59,7 +59,7 @@ STEPS = (
     ),
     Step(
         "publish",
-        ("dbt", "--no-use-colors", "--quiet", "build"),
+        ("dbt", "--no-use-colors", "--quiet", "build", "--exclude-resource-type", "unit_test"),
         left="Marts, export and report are as they were.",
         if_refused="Mend what the reason names, then run the refresh again; by itself a retry changes nothing.",
         if_impossible="It could not begin: mend what is named above, or try again when the database is free.",
