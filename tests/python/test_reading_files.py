@@ -9,7 +9,7 @@ import resource
 import socket
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 
+from rapport.audit import load_suites
+from rapport.audit.suites import judge
 from rapport.audit.verdict import Verdict, join_keys
 from rapport.reading import DeclaredTable, Reading, changed_files, check_export, csv_text, read_export
 from rapport.reading.mapping import MappingError, read_mapping
@@ -1131,6 +1134,29 @@ def test_a_mapping_says_how_an_export_differs(csv_export: Export) -> None:
     assert len(reading.mapping_sha256 or "") == 64
 
 
+def test_the_documented_mapping_reads_the_documented_file(tmp_path: Path) -> None:
+    page = (ROOT / "docs/mapping.md").read_text(encoding="utf-8")
+    lines, mapping = (
+        block.split("```")[0]
+        for block in page.split("## mapping.yml")[1].replace("```yaml", "```").split("```\n")[1:4:2]
+    )
+    columns = {**PEOPLE.columns, "country_code": VARCHAR}
+    people = DeclaredTable("participants", "participant_id", columns)
+    (tmp_path / "raw" / "participants").mkdir(parents=True)
+    (tmp_path / "raw" / "participants" / "part-0.csv").write_text(lines, encoding="utf-8")
+    (tmp_path / "raw" / "mapping.yml").write_text(mapping, encoding="utf-8")
+    with duckdb.connect() as connection:
+        reading = read_export(connection, tmp_path / "raw", "csv", [people, SESSIONS], tmp_path / "private")
+        assert set(broken(reading)) == {("sessions", "folder exists")}
+        rows = connection.execute(
+            "select participant_id, registered_at, age_years, sex, country_code, employer_sponsored from raw.participants order by 1"
+        ).fetchall()
+    assert rows == [
+        ("P0001", dt.datetime(2021, 3, 1, 9, 30), 34, "female", "DE", True),
+        ("P0002", dt.datetime(2021, 3, 2, 17, 5), None, None, None, False),
+    ]
+
+
 def test_a_mapping_holds_for_parquet_too(export: Export) -> None:
     export.fill(PEOPLE)
     (export.root / "mapping.yml").write_text(
@@ -1344,3 +1370,39 @@ def test_keys_stay_readable_and_controls_are_escaped() -> None:
         "a\\nb, \\x1b[31m, \\x9b, \\u202eabc, \\u2066x"
     )
     assert join_keys(["\u200f", "\u2028", "\x7f", "\udcff", None]) == "\\u200f, \\u2028, \\x7f, \\udcff, (no key)"
+
+
+# --- Codings that pass every rule and are likely to be another's ---
+
+
+def warning_of(table: str, rule: str, rows: str) -> tuple[bool, int | None]:
+    """The verdict of one rule of the project's suites on rows given as SQL, and how many rows it objects to."""
+    [suite] = [suite for suite in load_suites(ROOT / "expectations/raw") if suite.label == table]
+    with duckdb.connect() as connection:
+        connection.execute("create schema judged")
+        connection.execute(f"create table judged.rows as {rows}")
+        [verdict] = judge(connection, [replace(suite.part([rule], "rows"), schema="judged")])
+    assert verdict.severity == "warning"
+    return verdict.passed, verdict.unexpected
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high", "objects"),
+    [
+        (200, 1, 5, 1),  # a thousand answers and no 0
+        (199, 1, 5, 0),
+        (200, 0, 5, 0),
+        (6, 1, 6, 1),  # the sixth row answers 6
+    ],
+)
+def test_items_that_look_coded_1_to_6_are_a_warning(count: int, low: int, high: int, objects: int) -> None:
+    items = ", ".join(f"({low} + n % {high - low + 1})::integer as item_{i}" for i in range(1, 6))
+    rows = f"select 'A' || n as assessment_id, {items} from range({count}) as t(n)"
+    found = warning_of("who5_assessments", "items look coded 0 to 5, not 1 to 6", rows)
+    assert found == (objects == 0, objects)
+
+
+def test_a_country_that_may_be_a_missing_value_is_a_warning() -> None:
+    rows = "select * from (values ('P1', 'NA'), ('P2', 'DE'), ('P3', null)) as t(participant_id, country_code)"
+    rule = "country_code NA means Namibia, not a missing value written by R"
+    assert warning_of("participants", rule, rows) == (False, 1)
