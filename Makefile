@@ -25,30 +25,16 @@ report: $(VENV)/.runtime
 
 ## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (docs/scheduling.md)
 .PHONY: refresh freshness publish
-STEPS := freshness publish export report
 refresh: $(VENV)/.runtime
-	@number=0; for step in $(STEPS); do \
-		number=$$((number + 1)); begun=$$(date +%s); \
-		if $(MAKE) --no-print-directory $$step; then result=done; else result=FAILED; fi; \
-		echo "refresh $$number/$(words $(STEPS)) $$step: $$result after $$(($$(date +%s) - begun)) s"; \
-		if [ $$result = done ]; then continue; fi; \
-		case $$step in \
-			freshness) left='nothing was built; make contract-check judges the files';; \
-			publish) left='marts, export and report are as they were';; \
-			export) left='marts are new, export and report are not';; \
-			report) left='marts and export are new, the report is not';; \
-		esac; \
-		echo "refresh stopped at $$step (its own exit code is in the line of make above): $$left."; \
-		exit 1; \
-	done
+	@$(BIN)/python -m rapport.refresh --programs $(BIN) $(WITH_VARS)
 
 ## make freshness  how old the export is: a warning, or from var freshness_error_hours on an error
 freshness: $(VENV)/.runtime
 	@$(BIN)/dbt --no-use-colors --log-level warn source freshness $(WITH_VARS)
 
-## make publish   `dbt build`, silent unless it fails; as with refresh, VARS='{...}' sets vars for this once
+## make publish   `dbt build` without unit tests, silent unless it fails; VARS='{...}' sets vars for this once
 publish: $(VENV)/.runtime
-	@$(BIN)/dbt --no-use-colors --quiet build $(WITH_VARS)
+	@$(BIN)/dbt --no-use-colors --quiet build --exclude-resource-type unit_test $(WITH_VARS)
 
 WITH_VARS = $(if $(VARS),--vars '$(VARS)')
 
@@ -73,6 +59,13 @@ lint: $(VENV)/.development
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 models tests/data
 
+## make hooks     the linters before every commit, of the files that it changes (.pre-commit-config.yaml)
+.PHONY: hooks
+hooks: $(VENV)/.development
+	$(INSTALL) 'pre-commit==4.7.0'
+	$(BIN)/pre-commit validate-config
+	$(BIN)/pre-commit install
+
 ## make docs      dbt's documentation site as one file, target/static_index.html
 docs: $(VENV)/.runtime
 	$(BIN)/dbt --quiet docs generate --static
@@ -89,8 +82,13 @@ golden:
 ## make twin      the demo export anew: the study's twin, from its seed (a minute and a half; the same files bit for bit)
 twin: $(VENV)/.runtime
 	rm -rf demo
-	$(BIN)/python -m rapport.twin --out demo
+	PYTHONPATH=python $(BIN)/python -m reproduction.twin --out demo
 	git diff --stat --exit-code -- demo
+
+## make consistency  seeds/recomputed_figures.csv anew: the printed figures recomputed from one another
+.PHONY: consistency
+consistency: $(VENV)/.runtime
+	PYTHONPATH=python $(BIN)/python -m reproduction.consistency --out seeds/recomputed_figures.csv
 
 ## make contract-check  a raw export (RAPPORT_RAW, RAPPORT_RAW_FORMAT) against its contract, without building
 contract-check: $(VENV)/.runtime

@@ -1,4 +1,4 @@
-"""The study in polars: ``python -m benchmarks.in_polars --raw FOLDER --out FILE.json``."""
+"""The study in polars: ``python -m benchmarks.in_polars --raw FOLDER --out FILE.json [--engine streaming]``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 import polars as pl
 
 from benchmarks.analyses import Findings, findings, plain
 
+Engine = Literal["in-memory", "streaming"]
+ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
 START, END = datetime(2020, 9, 29), datetime(2021, 10, 13)
 
 
@@ -20,7 +23,7 @@ def scan_latest(raw: Path, table: str, key: str, columns: list[str]) -> pl.LazyF
     return rows.sort("loaded_at").unique(key, keep="last", maintain_order=False).drop("loaded_at")
 
 
-def study(raw: Path) -> Findings:
+def study(raw: Path, engine: Engine = "in-memory") -> Findings:
     """Return the study's findings on an export of Parquet files."""
     participants = scan_latest(
         raw,
@@ -121,7 +124,7 @@ def study(raw: Path) -> Findings:
     of_cohort = ratings.join(cohort, on="participant_id", how="semi").select(
         bond.cast(pl.Float64), goals.cast(pl.Float64)
     )
-    cohort_frame, rating_frame = pl.collect_all([cohort, of_cohort])
+    cohort_frame, rating_frame = pl.collect_all([cohort, of_cohort], engine=engine)
     return findings(cohort_frame.drop("participant_id").to_pandas(), rating_frame.to_pandas())
 
 
@@ -129,5 +132,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
     options = parser.parse_args()
-    options.out.write_text(json.dumps(plain(study(options.raw)), indent=1), encoding="utf-8")
+    options.out.write_text(json.dumps(plain(study(options.raw, options.engine)), indent=1), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""dbt under a profiler: ``python -m benchmarks.profile_build OUT.json build --full-refresh …``.
+"""dbt under a profiler: ``python -m benchmarks.profile_build OUT.json build …``.
 
 dbt runs its nodes in a worker thread, which dbt's own ``--record-timing-info`` does not see; here the worker is what is
 profiled, and the main thread, which waits for it, is not.

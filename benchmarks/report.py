@@ -6,16 +6,15 @@ Figures of one size come from one results file, the newest that has the size, be
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-RESULTS: Final = ROOT / "benchmarks" / "results"
+from benchmarks.aims import BEFORE, aims, aims_table
+from benchmarks.measured import RESULTS, ROOT, Record, Size, median, newest_sizes, table
+
 PAGE: Final = ROOT / "docs" / "performance.md"
 BEGIN: Final = "<!-- measured: from here to the end of the measurements, written by `make benchmark` -->"
 END: Final = "<!-- end of the measurements -->"
@@ -24,90 +23,21 @@ OTHERS: Final = "all others"
 
 LABELS: Final[Mapping[str, str]] = {
     "floor": "floor: one DuckDB query",
-    "build": "`dbt build --full-refresh`",
-    "run": "`dbt run --full-refresh`",
-    "incremental": "`dbt build`, 0.3% new rows",
+    "build": "`dbt build` without unit tests",
+    "refresh": "the same after one more delivery",
     "polars": "polars + scipy + statsmodels",
+    "streaming": "the same, polars' streaming engine",
     "pandas": "pandas + scipy + statsmodels",
 }
 STYLES: Final[Mapping[str, tuple[str, str]]] = {
     "floor": ("#000000", "o"),
     "build": ("#0072B2", "s"),
-    "run": ("#56B4E9", "^"),
-    "incremental": ("#009E73", "D"),
+    "refresh": ("#009E73", "D"),
     "polars": ("#E69F00", "v"),
+    "streaming": ("#CC79A7", "P"),
     "pandas": ("#D55E00", "X"),
 }
 """Colours of Okabe and Ito; the markers tell them apart in grey."""
-
-Record = Mapping[str, Any]
-
-
-class Size:
-    """The measurements of one size, and the run that they come from."""
-
-    def __init__(self, results: Record, record: Record) -> None:
-        """Keep the good runs by contender and repeat."""
-        self.results = results
-        self.record = record
-        self.participants = int(record["participants"])
-        self.runs: dict[str, dict[int, Record]] = defaultdict(dict)
-        for run in record["runs"]:
-            if run["failure"] is None:
-                self.runs[run["contender"]][run["repeat"]] = run
-
-    @property
-    def name(self) -> str:
-        """The number of participants in words."""
-        for unit, word in ((1_000_000, "million"), (1_000, "thousand")):
-            if self.participants >= unit and self.participants % unit == 0:
-                return f"{self.participants // unit} {word}"
-        return f"{self.participants:,}"
-
-    def start_up(self, contender: str, figure: str = "wall") -> float | None:
-        """Median figure of what is measured once for all sizes."""
-        runs = [run for run in self.results["start_up"].get("runs", []) if run["contender"] == contender]
-        return median(run[figure] for run in runs if run["failure"] is None)
-
-    def figures(self, contender: str, figure: str) -> list[float]:
-        """A figure of every good run of a contender."""
-        return [float(run[figure]) for run in self.runs[contender].values()]
-
-    def ratios(self, contender: str, other: str, less: float = 0.0) -> list[float]:
-        """Wall time of a contender, less so many seconds, over that of another one, repeat by repeat."""
-        ours, theirs = self.runs[contender], self.runs[other]
-        return [(ours[repeat]["wall"] - less) / theirs[repeat]["wall"] for repeat in ours if repeat in theirs]
-
-    def failure(self, contender: str) -> str | None:
-        """Why a contender has no figures, if that is known: the failure of its attempt here or at a smaller size."""
-        for run in self.record["runs"]:
-            if run["contender"] == contender and run["failure"] is not None:
-                return str(run["failure"])
-        reason = self.record.get("lost", {}).get(contender)
-        return None if reason is None else str(reason)
-
-    def folder_seconds(self, contender: str) -> dict[str, float]:
-        """Median seconds per folder of models and kind of test, largest first."""
-        seconds: dict[str, float] = defaultdict(float)
-        for node in self.record["nodes"].get(contender, []):
-            seconds[node["folder"]] += node["seconds"]
-        return dict(sorted(seconds.items(), key=lambda item: -item[1]))
-
-
-def median(values: Iterable[float]) -> float | None:
-    """Return the median; null of nothing."""
-    known = list(values)
-    return statistics.median(known) if known else None
-
-
-def newest_sizes(files: Iterable[Path]) -> list[Size]:
-    """Return for each size the measurements of the file that was started last, smallest size first."""
-    sizes: dict[int, Size] = {}
-    loaded = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    for results in sorted(loaded, key=lambda results: str(results["started"])):
-        for record in results["sizes"]:
-            sizes[int(record["participants"])] = Size(results, record)
-    return [sizes[participants] for participants in sorted(sizes)]
 
 
 def page(sizes: Sequence[Size], plot: str) -> str:
@@ -120,14 +50,15 @@ def page(sizes: Sequence[Size], plot: str) -> str:
     parts = [
         *(_machine(results) for results in _distinct(sizes)),
         f"![Seconds by number of participants, both on logarithmic scales, a line per contender]({plot})",
+        "### Aims\n\n" + aims_table(aims(sizes)),
         "### Beside the floor\n\n" + _contenders(sizes),
         "### Ratios\n\n" + _ratios(sizes),
         "### Start-up\n\n" + _start_up(sizes[-1]),
-        "### Where the time of a full build goes\n\n" + _folders(sizes),
-        f"### The {SLOWEST} slowest nodes of a full build\n\n" + "\n\n".join(map(_slowest, sizes)),
+        "### Where the time of a build goes\n\n" + _folders(sizes),
+        f"### The {SLOWEST} slowest nodes of a build\n\n" + "\n\n".join(map(_slowest, sizes)),
     ]
     if any(size.record.get("profile") for size in sizes):
-        parts.append("### Inside the nodes of a full build\n\n" + _profile(sizes))
+        parts.append("### Inside the nodes of a build\n\n" + _profile(sizes))
     return "\n\n".join(parts)
 
 
@@ -146,7 +77,8 @@ def _machine(run: tuple[Record, list[str]]) -> str:
         f"Measured on {str(results['started'])[:10]} ({', '.join(names)} participants) at revision"
         f" `{results['revision']}`: {machine['processor']}, {machine['cores']} cores,"
         f" {machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}, Python {machine['python']},"
-        f" load {machine['load_before']:.1f} before the first run, {results['repeats']} repeats. {versions}."
+        f" load {machine['load_before']:.1f} before the first run, {results['repeats']} repeats, DuckDB's memory"
+        f" limit in builds and in the floor {results['memory_limit'] or 'as each sets it itself'}. {versions}."
     )
 
 
@@ -158,7 +90,7 @@ def _contenders(sizes: Sequence[Size]) -> str:
             if not wall:
                 reason = size.failure(contender)
                 if reason is not None:
-                    rows.append([size.name, label, f"omitted: {reason}", *[""] * 6])
+                    rows.append([size.name, label, _omitted(reason), *[""] * 6])
                 continue
             floor = size.figures("floor", "wall")
             ratios = size.ratios(contender, "floor")
@@ -175,7 +107,7 @@ def _contenders(sizes: Sequence[Size]) -> str:
                     f"{statistics.median(size.figures(contender, 'written_bytes')) / 2**20:,.0f}",
                 ]
             )
-    return _table(
+    return table(
         [
             "participants",
             "contender",
@@ -192,6 +124,11 @@ def _contenders(sizes: Sequence[Size]) -> str:
     )
 
 
+def _omitted(reason: str) -> str:
+    """Say why a contender has no figures: it took too much of the machine, or it failed."""
+    return f"{'did not finish' if 'took more than' in reason else 'omitted'}: {reason}"
+
+
 def _ratios(sizes: Sequence[Size]) -> str:
     def each(value: Any) -> list[str]:
         return ["" if (found := value(size)) is None else f"{found:.2f}" for size in sizes]
@@ -199,36 +136,29 @@ def _ratios(sizes: Sequence[Size]) -> str:
     def of(contender: str, other: str) -> list[str]:
         return each(lambda size: median(size.ratios(contender, other)))
 
-    def beyond_start_up(size: Size) -> float | None:
-        start_up = size.start_up("start-up")
-        return None if start_up is None else median(size.ratios("build", "floor", less=start_up))
-
-    def trivial(size: Size) -> float | None:
-        wall, other = median(size.figures("build", "wall")), size.start_up("trivial")
-        return None if wall is None or other is None else wall / other
-
     def peak(size: Size) -> float | None:
         return max(size.figures("build", "peak_bytes"), default=0) / 2**30 or None
 
     rows = [
-        ["full build ÷ floor", *of("build", "floor"), ""],
-        ["(full build − start-up) ÷ floor", *each(beyond_start_up), "1.5 at 10 million, 2 at 1 million"],
-        ["incremental refresh ÷ full build", *of("incremental", "build"), "0.15 at 10 million"],
-        ["pandas ÷ full build", *of("pandas", "build"), "at least 8 at 1 and 10 million"],
-        ["polars ÷ full build", *of("polars", "build"), ""],
-        ["full build ÷ dbt on as many trivial nodes", *each(trivial), "2 at 3 thousand"],
-        ["peak memory of a full build, GiB", *each(peak), "4 at 10 million"],
-        ["inference in a full build, s", *each(lambda size: size.folder_seconds("build").get("inference")), "2"],
+        ["build ÷ floor", *of("build", "floor")],
+        ["(build − start-up) ÷ floor", *each(Size.beyond_start_up)],
+        ["refresh ÷ build", *of("refresh", "build")],
+        ["pandas ÷ build", *of("pandas", "build")],
+        ["polars ÷ build", *of("polars", "build")],
+        ["polars, streaming ÷ build", *of("streaming", "build")],
+        ["peak memory of a build, GiB", *each(peak)],
+        ["inference in a build, s", *each(lambda size: size.folder_seconds("build").get("inference"))],
     ]
-    return _table(["median", *(size.name for size in sizes), "aim"], rows, left=1)
+    return table(["median", *(size.name for size in sizes)], rows, left=1)
 
 
 def _start_up(size: Size) -> str:
     start_up = size.results["start_up"]
     labels = {
         "imports": "an interpreter that imports dbt",
-        "trivial": f"`dbt build` of {start_up['trivial_nodes']} tables of one row (as many as a build has nodes)",
-        "start-up": f"`dbt build --full-refresh` of {start_up['participants']} participants",
+        "empty": "`dbt build` of a project of one model",
+        "start-up": f"`dbt build` of {start_up['participants']} participants without unit tests",
+        "twin": "`dbt build` of the twin without unit tests",
     }
     rows = []
     for contender, label in labels.items():
@@ -236,7 +166,31 @@ def _start_up(size: Size) -> str:
         cpu = size.start_up(contender, "cpu")
         if wall and cpu is not None:
             rows.append([label, f"{min(wall):.2f}", f"{statistics.median(wall):.2f}", f"{cpu:.1f}"])
-    return _table(["", "s, minimum", "s, median", "CPU s"], rows, left=1)
+    return table(["", "s, minimum", "s, median", "CPU s"], rows, left=1) + _start_up_profile(start_up.get("profile"))
+
+
+def _start_up_profile(profile: Record | None) -> str:
+    """Where the twin's seconds go, beside those of ``before.json``; nothing if that was not measured."""
+    if not profile:
+        return ""
+    both = (BEFORE["start_up"], profile)
+    packages = sorted(profile["imports"], key=lambda package: -BEFORE["start_up"]["imports"].get(package, 0.0))
+    rows = [
+        ["CPU seconds of the build", *(f"{each['cpu']:.2f}" for each in both)],
+        *(
+            [f"seconds importing {package}", *(f"{each['imports'].get(package, 0.0):.2f}" for each in both)]
+            for package in packages
+        ),
+        ["CPU seconds collecting garbage", *(f"{each['collecting']:.2f}" for each in both)],
+        *(
+            [label, *(str(each["nodes"].get(kind, 0)) for each in both)]
+            for kind, label in (("model", "models"), ("test", "data tests"), ("seed", "seeds"), ("operation", "hooks"))
+        ),
+    ]
+    return (
+        "\n\nOne build of the twin under `-X importtime`; a module counts for the outermost of these packages that"
+        " asked for it:\n\n" + table(["", f"before (`{BEFORE['revision']}`)", "now"], rows, left=1)
+    )
 
 
 def _folders(sizes: Sequence[Size]) -> str:
@@ -246,7 +200,7 @@ def _folders(sizes: Sequence[Size]) -> str:
     rows = [[folder, *(f"{seconds[size.name].get(folder, 0.0):.2f}" for size in sizes)] for folder in folders]
     rest = [(median(size.figures("build", "wall")) or 0.0) - sum(seconds[size.name].values()) for size in sizes]
     rows.append(["dbt itself: imports, reading the project, between nodes", *(f"{value:.2f}" for value in rest)])
-    return _table(["seconds in", *(size.name for size in sizes)], rows, left=1)
+    return table(["seconds in", *(size.name for size in sizes)], rows, left=1)
 
 
 def _slowest(size: Size) -> str:
@@ -260,7 +214,7 @@ def _slowest(size: Size) -> str:
         ]
         for node in size.record["nodes"].get("build", [])[:SLOWEST]
     ]
-    return f"{size.name} participants (tests and hooks as one entry each):\n\n" + _table(
+    return f"{size.name} participants (tests and hooks as one entry each):\n\n" + table(
         ["node", "folder", "s", "of the build"], rows, left=2
     )
 
@@ -280,13 +234,8 @@ def _profile(sizes: Sequence[Size]) -> str:
     return (
         "One build of each size whose nodes run under cProfile, which makes Python slower and DuckDB not; own time by"
         " package, Python's own functions counted for their callers. An empty cell is among the others.\n\n"
-        + _table(["seconds in", *profiles], rows, left=1)
+        + table(["seconds in", *profiles], rows, left=1)
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    rule = ["---" if column < left else "---:" for column in range(len(header))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
 
 
 def draw(sizes: Sequence[Size], file: Path) -> None:

@@ -2,7 +2,7 @@
 
 Every repeat runs each contender once, in an order that turns, on the same Parquet files, each in a process of its own.
 Before the first, one build that is not measured fills the page cache, lets dbt parse the project, and makes the
-database from which the incremental refreshes start.
+database that the refreshes replace. Builds and the floor run under one and the same memory limit of DuckDB.
 """
 
 from __future__ import annotations
@@ -28,12 +28,18 @@ import duckdb
 from benchmarks.checks import different_rows, disagreements
 from benchmarks.delivery import deliver, withdraw, write_delivery
 from benchmarks.measure import Run, measure
+from benchmarks.project import project_size
 from benchmarks.report import OTHERS
+from benchmarks.start_up import import_seconds, start_up_profile
 from benchmarks.trivial import write_trivial_project
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-CONTENDERS: Final = ("build", "run", "incremental", "floor", "pandas", "polars")
-START_UP_PARTICIPANTS: Final = 100
+CONTENDERS: Final = ("build", "refresh", "floor", "pandas", "polars", "streaming")
+TWIN: Final = ROOT / "demo"
+START_UP_PARTICIPANTS: Final = 50
+"""A build of so few people is what a build of any size takes before it looks at rows."""
+BUILD: Final = ("build", "--exclude-resource-type", "unit_test")
+"""The build that `make publish` runs."""
 PROFILED: Final = 10
 """Packages that a profile names, those with the most own time; the others are one entry."""
 PACKAGES: Final = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "pandas", "polars", "scipy", "statsmodels")
@@ -47,23 +53,37 @@ class WrongError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a single run may take: resident bytes, and seconds."""
+    """What a single run may take.
+
+    Attributes:
+        memory: resident bytes; a process that takes more is killed.
+        seconds: a process that takes longer is killed.
+        duckdb: DuckDB's ``memory_limit`` in builds and in the floor, such as ``3GB``; null for what each sets itself.
+    """
 
     memory: int
     seconds: float
+    duckdb: str | None = None
 
 
 @dataclass
 class Site:
-    """An export and a database of its own, always at the same paths, so that dbt parses the project once."""
+    """An export and a database of its own, always at the same paths, so that dbt parses the project once.
+
+    Attributes:
+        folder: where everything is written.
+        limits: what a run may take.
+        export: an export that lies elsewhere and is only read; null for the one in ``folder``.
+    """
 
     folder: Path
     limits: Limits
+    export: Path | None = None
 
     @property
     def raw(self) -> Path:
         """The export."""
-        return self.folder / "raw"
+        return self.folder / "raw" if self.export is None else self.export
 
     @property
     def late(self) -> Path:
@@ -89,45 +109,80 @@ class Site:
         return self._dbt([Path(sys.executable).with_name("dbt")], command, *arguments)
 
     def _dbt(self, program: Sequence[str | Path], command: str, *arguments: str) -> Run:
+        memory = {} if self.limits.duckdb is None else {"RAPPORT_MEMORY": self.limits.duckdb}
         return measure(
             [
                 *(*program, command, *arguments),
                 *("--project-dir", ROOT, "--profiles-dir", ROOT),
                 *("--target-path", self.folder / "target", "--log-path", self.folder / "logs"),
             ],
-            self.folder / f"{command}.txt",
+            self.output(command),
             environment={
                 "RAPPORT_RAW": str(self.raw),
                 "RAPPORT_RAW_FORMAT": "parquet",
                 "RAPPORT_DB": str(self.database),
+                **memory,
             },
             folder=ROOT,
             memory_limit=self.limits.memory,
             timeout=self.limits.seconds,
         )
 
+    def output(self, command: str) -> Path:
+        """What a command of dbt printed last."""
+        return self.folder / f"{command}.txt"
+
+    def memory_limit(self) -> str:
+        """Return DuckDB's memory limit in a build, as DuckDB writes it.
+
+        Raises:
+            WrongError: dbt cannot say.
+        """
+        query = "select current_setting('memory_limit') as memory_limit"
+        run = self.dbt("show", "--quiet", "--inline", query, "--output", "json")
+        text = self.output("show").read_text(errors="replace")
+        if run.failure is not None:
+            raise WrongError(f"the memory limit of a build is not known: {run.failure}")
+        return str(json.loads(text[text.index("{") :])["show"][0]["memory_limit"])
+
+    def start_up_profile(self) -> Record:
+        """Build once more and return what importing and collecting garbage took; nothing if the build failed."""
+        out = self.result("start_up.json")
+        out.unlink(missing_ok=True)
+        self.database.unlink(missing_ok=True)
+        run = self._dbt([sys.executable, "-X", "importtime", "-m", "benchmarks.start_up", out], *BUILD)
+        if run.failure is not None:
+            return {}
+        printed = self.output("build").read_text(errors="replace")
+        return start_up_profile(import_seconds(printed), json.loads(out.read_text()), self.artifact("run_results"))
+
     def profile(self) -> tuple[Run, dict[str, float]]:
         """Build as ``dbt`` does, but under a profiler, and return the own seconds of each package."""
         out = self.result("profile.json")
         out.unlink(missing_ok=True)
-        run = self._dbt([sys.executable, "-m", "benchmarks.profile_build", out], "build", "--full-refresh")
+        run = self._dbt([sys.executable, "-m", "benchmarks.profile_build", out], *BUILD)
         return run, {} if run.failure else json.loads(out.read_text())
 
-    def program(self, module: str, out: Path) -> Run:
+    def program(self, module: str, out: Path, *arguments: str) -> Run:
         """Run a module of this package that reads the export and writes a file."""
         out.unlink(missing_ok=True)
         return measure(
-            [sys.executable, "-m", f"benchmarks.{module}", "--raw", self.raw, "--out", out],
+            [sys.executable, "-m", f"benchmarks.{module}", "--raw", self.raw, "--out", out, *arguments],
             self.folder / f"{module}.txt",
             folder=ROOT,
             memory_limit=self.limits.memory,
             timeout=self.limits.seconds,
         )
 
+    def artifact(self, name: str) -> Record:
+        """Return what dbt wrote beside the last build: ``manifest`` or ``run_results``."""
+        found: Record = json.loads((self.folder / "target" / f"{name}.json").read_text(encoding="utf-8"))
+        return found
+
     def nodes(self) -> list[Record]:
         """Return the seconds of every model of the last build; tests and hooks of a kind are one entry."""
-        results = json.loads((self.folder / "target" / "run_results.json").read_text())["results"]
-        known = json.loads((self.folder / "target" / "manifest.json").read_text())["nodes"]
+        results = self.artifact("run_results")["results"]
+        known = self.artifact("manifest")["nodes"]
         nodes: dict[str, Record] = {}
         for result in results:
             kind, _, name = result["unique_id"].split(".")[:3]
@@ -170,7 +225,7 @@ def _rows(files: Sequence[Path]) -> int:
 
 def _build(site: Site) -> Run:
     site.database.unlink(missing_ok=True)
-    return site.dbt("build", "--full-refresh")
+    return site.dbt(*BUILD)
 
 
 def _profile(site: Site) -> tuple[Run, dict[str, float]]:
@@ -178,16 +233,12 @@ def _profile(site: Site) -> tuple[Run, dict[str, float]]:
     return site.profile()
 
 
-def _run(site: Site) -> Run:
-    site.database.unlink(missing_ok=True)
-    return site.dbt("run", "--full-refresh")
-
-
-def _incremental(site: Site) -> Run:
+def _refresh(site: Site) -> Run:
+    """Build again, whole, on the database of the last good build after one more delivery."""
     shutil.copy(site.good, site.database)
     deliver(site.late, site.raw)
     try:
-        run = site.dbt("build")
+        run = site.dbt(*BUILD)
         if run.failure is None:
             check_cohort(site, site.database)
     finally:
@@ -195,17 +246,22 @@ def _incremental(site: Site) -> Run:
     return run
 
 
+def _make_floor(site: Site, out: Path) -> Run:
+    limit = site.limits.duckdb
+    return site.program("floor", out, *(() if limit is None else ("--memory", limit)))
+
+
 def _floor(site: Site) -> Run:
-    run = site.program("floor", site.result("floor.duckdb"))
+    run = _make_floor(site, site.result("floor.duckdb"))
     if run.failure is None:
         _no_difference(site.result("floor.duckdb"), site.good)
     return run
 
 
-def _program(module: str) -> Callable[[Site], Run]:
+def _program(module: str, *arguments: str) -> Callable[[Site], Run]:
     def contend(site: Site) -> Run:
         out = site.result(f"{module}.json")
-        run = site.program(module, out)
+        run = site.program(module, out, *arguments)
         if run.failure is None:
             problems = disagreements(json.loads(out.read_text()), site.good)
             if problems:
@@ -222,7 +278,7 @@ def check_cohort(site: Site, warehouse: Path) -> None:
         WrongError: the cohorts differ.
     """
     out = site.result("check.duckdb")
-    run = site.program("floor", out)
+    run = _make_floor(site, out)
     if run.failure is not None:
         raise WrongError(f"the floor cannot be made: {run.failure}")
     _no_difference(out, warehouse)
@@ -237,11 +293,11 @@ def _no_difference(floor: Path, warehouse: Path) -> None:
 
 COMMANDS: Final[Mapping[str, Callable[[Site], Run]]] = {
     "build": _build,
-    "run": _run,
-    "incremental": _incremental,
+    "refresh": _refresh,
     "floor": _floor,
     "pandas": _program("in_pandas"),
     "polars": _program("in_polars"),
+    "streaming": _program("in_polars", "--engine", "streaming"),
 }
 
 
@@ -263,36 +319,55 @@ class Runner:
             "versions": {name: version(name) for name in PACKAGES},
             "revision": _revision(),
             "repeats": repeats,
+            "memory_limit": limits.duckdb,
             "start_up": {},
             "sizes": [],
         }
 
     def start_up(self) -> None:
-        """Measure what is paid at any size: the build of a tiny export, and dbt on as many trivial nodes."""
-        site = Site(self.work / "start-up", self.limits)
-        prepare(site, START_UP_PARTICIPANTS, late=False)
-        _must(site.dbt("build", "--full-refresh"), site.folder / "build.txt")
-        results = json.loads((site.folder / "target" / "run_results.json").read_text())["results"]
-        trivial = self.work / "trivial"
-        shutil.rmtree(trivial, ignore_errors=True)
-        write_trivial_project(trivial, len(results))
-        _must(self._trivial(trivial), trivial / "output.txt")
+        """Measure what is paid at any size: an empty dbt project, a build of hardly anybody; and the twin's build.
+
+        Raises:
+            WrongError: builds do not run under the memory limit that the floor runs under.
+        """
+        small = Site(self.work / "start-up", self.limits)
+        twin = Site(self.work / "twin", self.limits, TWIN)
+        prepare(small, START_UP_PARTICIPANTS, late=False)
+        twin.folder.mkdir(parents=True, exist_ok=True)
+        empty = self.work / "empty"
+        shutil.rmtree(empty, ignore_errors=True)
+        write_trivial_project(empty, 1)
+        show("start-up and the twin: a build of each that is not measured")
+        for site in (small, twin):
+            _must(_build(site), site.output("build"))
+        _must(self._empty(empty), empty / "output.txt")
+        self.results["project"] = project_size(twin.artifact("manifest"), ROOT)
+        if self.limits.duckdb is not None:
+            with duckdb.connect(config={"memory_limit": self.limits.duckdb}) as connection:
+                [(asked,)] = connection.execute("select current_setting('memory_limit')").fetchall()
+            given = small.memory_limit()
+            if given != asked:
+                raise WrongError(f"RAPPORT_MEMORY asks for {asked}, and a build has {given}: see profiles.yml")
+        contenders: list[tuple[str, Callable[[], Run]]] = [
+            ("start-up", lambda: _build(small)),
+            ("twin", lambda: _build(twin)),
+            ("empty", lambda: self._empty(empty)),
+            ("imports", lambda: self._imports(empty)),
+        ]
         runs: list[Record] = []
         for repeat in range(self.repeats):
-            for name, contend in (
-                ("start-up", lambda: _build(site)),
-                ("trivial", lambda: self._trivial(trivial)),
-                ("imports", lambda: self._imports(trivial)),
-            ):
+            shift = repeat % len(contenders)
+            for name, contend in contenders[shift:] + contenders[:shift]:
                 runs.append(self._record(name, repeat, contend))
+        self.wrong |= any(run["failure"] is not None for run in runs)
         self.results["start_up"] = {
             "participants": START_UP_PARTICIPANTS,
-            "trivial_nodes": len(results),
             "runs": runs,
+            "profile": twin.start_up_profile(),
         }
         self.save()
 
-    def _trivial(self, folder: Path) -> Run:
+    def _empty(self, folder: Path) -> Run:
         return measure([Path(sys.executable).with_name("dbt"), "build"], folder / "output.txt", folder=folder)
 
     def _imports(self, folder: Path) -> Run:
@@ -326,7 +401,7 @@ class Runner:
                 if run["failure"] is not None:
                     # At a larger size it would fail again, and take the machine's time for it.
                     self.lost[name] = f"at {participants:,} participants: {run['failure']}"
-                elif name in ("build", "incremental"):
+                elif name in ("build", "refresh"):
                     nodes.setdefault(name, []).append(site.nodes())
                 runs.append(run)
                 self.save()

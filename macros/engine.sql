@@ -10,19 +10,6 @@
     cast({{ expression }} as date)
 {%- endmacro %}
 
-{#- Whole days from one date to another: `-` gives days in DuckDB and an interval in Spark. -#}
-{% macro days_between(first_date, last_date) -%}
-    {{ return(adapter.dispatch('days_between', 'rapport')(first_date, last_date)) }}
-{%- endmacro %}
-
-{% macro default__days_between(first_date, last_date) -%}
-    date_diff('day', {{ first_date }}, {{ last_date }})
-{%- endmacro %}
-
-{% macro spark__days_between(first_date, last_date) -%}
-    datediff({{ last_date }}, {{ first_date }})
-{%- endmacro %}
-
 {#- Ends the query with a message: the function that raises has another name in every engine. -#}
 {% macro raise_error(message) -%}
     {{ return(adapter.dispatch('raise_error', 'rapport')(message)) }}
@@ -36,37 +23,29 @@
     raise_error({{ message }})
 {%- endmacro %}
 
-{#- Strings of a group joined in order: standard `listagg` is not in every engine. -#}
-{% macro join_strings(expression, separator, order_by) -%}
-    {{ return(adapter.dispatch('join_strings', 'rapport')(expression, separator, order_by)) }}
+{#- A 64-bit hash of a key: every engine has one of its own, and only equality within a build is asked of it. -#}
+{% macro hash_of(expression) -%}
+    {{ return(adapter.dispatch('hash_of', 'rapport')(expression)) }}
 {%- endmacro %}
 
-{% macro default__join_strings(expression, separator, order_by) -%}
-    string_agg({{ expression }}, {{ separator }} order by {{ order_by }})
+{% macro default__hash_of(expression) -%}
+    hash({{ expression }})
 {%- endmacro %}
 
-{% macro spark__join_strings(expression, separator, order_by) -%}
-    array_join(
-        transform(sort_array(collect_list(struct({{ order_by }}, {{ expression }}))), pair -> pair.col2),
-        {{ separator }}
-    )
+{% macro spark__hash_of(expression) -%}
+    xxhash64({{ expression }})
 {%- endmacro %}
 
-{#- Around a model that sums fractions: the rows are sorted, and one thread adds them up in that order, so that equal data
-    give equal figures to the last bit. DuckDB's threads add their parts up in any order; an engine without this
-    setting needs exact sums. -#}
-{% macro sum_in_order() -%}
-    {{ return(adapter.dispatch('sum_in_order', 'rapport')()) }}
+{#- A sort key by which the latest moment comes first, and of several at one moment the smallest id: a pair of values is
+    written differently in every engine. -#}
+{% macro latest_first(moment, id) -%}
+    {{ return(adapter.dispatch('latest_first', 'rapport')(moment, id)) }}
 {%- endmacro %}
 
-{% macro default__sum_in_order() -%}
-    set threads = 1
+{% macro default__latest_first(moment, id) -%}
+    {'moment': -epoch_us({{ moment }}), 'id': {{ id }}}
 {%- endmacro %}
 
-{% macro sum_in_any_order() -%}
-    {{ return(adapter.dispatch('sum_in_any_order', 'rapport')()) }}
-{%- endmacro %}
-
-{% macro default__sum_in_any_order() -%}
-    reset threads
+{% macro spark__latest_first(moment, id) -%}
+    struct(-unix_micros(cast({{ moment }} as timestamp)) as moment, {{ id }} as id)
 {%- endmacro %}

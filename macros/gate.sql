@@ -50,7 +50,7 @@ counts as (
 
 messages as (
 
-    select {{ join_strings('message', "chr(10) || '  '", 'message') }} as message
+    select {{ dbt.listagg('message', "chr(10) || '  '", 'order by message') }} as message
     from broken
 
 ),

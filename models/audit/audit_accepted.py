@@ -5,9 +5,11 @@ def model(dbt, session):
     from rapport.audit import judge_accepted
 
     build = dbt.ref("build")
-    row_faults = dbt.ref("row_faults")
-    dbt.ref("accepted_participants")
-    dbt.ref("accepted_who5_assessments")
-    dbt.ref("accepted_sessions")
-    dbt.ref("accepted_alliance_ratings")
-    return judge_accepted(session, build.df(), row_faults.shape[0], "expectations/raw")
+    waiting = dbt.ref("quarantined_rows")
+    participants = dbt.ref("stg_participants")
+    assessments = dbt.ref("stg_who5_assessments")
+    sessions = dbt.ref("stg_sessions")
+    repeated = dbt.ref("repeated_rows")
+    ratings = dbt.ref("stg_alliance_ratings")
+    tables = [repeated, participants, assessments, sessions, ratings]
+    return judge_accepted(session, build.df(), waiting.shape[0], "expectations/raw", tables)

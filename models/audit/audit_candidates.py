@@ -1,14 +1,24 @@
-"""Judges the candidates by the suites in expectations/candidates."""
+"""Judges the candidates by the suites in expectations/candidates, and whether the files stood still while they were read."""
 
 
 def model(dbt, session):
+    import pyarrow as pa
+
     from rapport.audit import run_suites
+    from rapport.reading.warehouse import files_stood_still
 
     build = dbt.ref("build")
-    dbt.ref("candidate_eligibility")
-    dbt.ref("candidate_eligibility_flow")
-    dbt.ref("candidate_participant_alliance")
-    dbt.ref("candidate_who5_change")
-    dbt.ref("candidate_analysis_cohort")
-    dbt.ref("candidate_table_1")
-    return run_suites(session, build.df(), "expectations/candidates")
+    part_files = dbt.source("raw", "part_files")
+    participants = dbt.ref("stg_participants")
+    eligibility = dbt.ref("eligibility")
+    flow = dbt.ref("eligibility_flow")
+    alliance = dbt.ref("participant_alliance")
+    change = dbt.ref("who5_change")
+    cohort = dbt.ref("analysis_cohort")
+    reasons = dbt.ref("exclusion_reasons")
+    transitions = dbt.ref("wellbeing_transitions")
+    summary = dbt.ref("source_summary")
+    parameters = dbt.ref("build_parameters")
+    tables = [participants, eligibility, flow, alliance, change, cohort, reasons, transitions, summary, parameters]
+    verdicts = run_suites(session, build.df(), "expectations/candidates", tables)
+    return pa.concat_tables([verdicts, files_stood_still(part_files.to_arrow_table(), "candidates")])

@@ -1,11 +1,18 @@
-"""Checks the part files' own schema before any model reads them."""
+"""Reads the part files into schema raw, and judges what kept a file from being read as the export's contract says."""
 
 
 def model(dbt, session):
-    from rapport.audit import check_files
+    from pathlib import Path
 
-    build = dbt.ref("build")
-    declared_columns = dbt.ref("declared_columns")
-    part_files = dbt.ref("part_files")
-    reading_plan = dbt.ref("reading_plan")
-    return check_files(session, build.df(), declared_columns.df(), part_files.df(), reading_plan.df())
+    from dbt_common.invocation import get_invocation_id
+
+    from rapport.reading.warehouse import read_into_warehouse
+
+    folder = dbt.config.get("raw_folder")
+    raw_format = dbt.config.get("raw_format")
+    sources = dbt.config.get("sources")
+    on_bad_rows = dbt.config.get("on_bad_rows")
+    max_unpacked_bytes = dbt.config.get("max_unpacked_bytes")
+    return read_into_warehouse(
+        session, get_invocation_id(), Path(folder), raw_format, Path(sources), on_bad_rows, int(max_unpacked_bytes)
+    )

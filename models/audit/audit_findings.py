@@ -5,9 +5,13 @@ def model(dbt, session):
     from rapport.audit import run_suites
 
     build = dbt.ref("build")
-    dbt.ref("candidate_inference_results")
-    dbt.ref("candidate_model_fit")
-    dbt.ref("slope_findings")
-    dbt.ref("candidate_reproduction")
-    dbt.ref("candidate_consistency")
-    return run_suites(session, build.df(), "expectations/findings")
+    cohort = dbt.ref("analysis_cohort")
+    table_1 = dbt.ref("table_1")
+    results = dbt.ref("inference_results")
+    fit = dbt.ref("model_fit")
+    slopes = dbt.ref("alliance_slopes")
+    reproduction = dbt.ref("reproduction")
+    consistency = dbt.ref("consistency")
+    distribution = dbt.ref("alliance_distribution")
+    tables = [distribution, cohort, table_1, results, fit, slopes, reproduction, consistency]
+    return run_suites(session, build.df(), "expectations/findings", tables)

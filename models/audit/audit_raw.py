@@ -1,14 +1,14 @@
-"""Judges the current rows of the raw export by the suites in expectations/raw; settled rules by what changed."""
+"""Judges the current rows of the raw export by the suites in expectations/raw, and finds the rows that may wait."""
 
 
 def model(dbt, session):
-    from rapport.audit import judge_raw
+    from rapport.audit import judge_rows
 
     build = dbt.ref("build")
-    reading_plan = dbt.ref("reading_plan")
-    settled_rules = dbt.ref("settled_rules")
-    dbt.ref("changed_participants")
-    dbt.ref("changed_who5_assessments")
-    dbt.ref("changed_sessions")
-    dbt.ref("changed_alliance_ratings")
-    return judge_raw(session, build.df(), reading_plan.df(), settled_rules.df(), "expectations/raw")
+    participants = dbt.ref("current_participants")
+    assessments = dbt.ref("current_who5_assessments")
+    sessions = dbt.ref("current_sessions")
+    repeated = dbt.ref("repeated_rows")
+    ratings = dbt.ref("current_alliance_ratings")
+    tables = [repeated, participants, assessments, sessions, ratings]
+    return judge_rows(session, build.df(), "expectations/raw", tables)

@@ -1,9 +1,9 @@
 -- Every row that the part files hold is used, superseded, in quarantine or erased, and few enough are in quarantine.
 with
 
-row_counts as (
+source_summary as (
 
-    select * from {{ ref('row_counts') }}
+    select * from {{ ref('source_summary') }}
 
 ),
 
@@ -17,7 +17,7 @@ verdicts as (
         cast(abs(delivered - erased - used - superseded - quarantined) as bigint) as unexpected,
         'delivered ' || delivered || ', erased ' || erased || ', used ' || used || ', superseded ' || superseded
         || ', in quarantine ' || quarantined as detail
-    from row_counts
+    from source_summary
     union all
     select
         table_name,
@@ -26,8 +26,8 @@ verdicts as (
         cast(used + quarantined as bigint) as evaluated,
         cast(quarantined as bigint) as unexpected,
         quarantined || ' of ' || (used + quarantined)
-        || ', with the rows that depend on faulty ones: correct them or raise max_quarantined_share' as detail
-    from row_counts
+        || ', with the rows that depend on faulty ones: correct them or raise var max_quarantined_share' as detail
+    from source_summary
 
 ),
 

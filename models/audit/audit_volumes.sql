@@ -77,14 +77,18 @@ final as (
         table_name,
         rule,
         case
-            when passed is null or {{ var('accept_volume_change') }} then 'info'
-            else 'critical'
+            when passed is null then 'info'
+            else {{ guard_severity() }}
         end as severity,
         coalesce(passed, true) as passed,
         evaluated,
         case when coalesce(passed, true) then 0 else unexpected end as unexpected,
         cast(null as varchar) as sample_keys,
-        case when passed is null then 'no published build to compare with' else detail end as detail,
+        case
+            when passed is null then 'no published build to compare with'
+            when passed then detail
+            else detail || {{ if_right() }}
+        end as detail,
         'volume_guard' as expectation,
         get_current_timestamp() at time zone 'UTC' as validated_at
     from verdicts

@@ -3,7 +3,7 @@ with
 
 reproduction as (
 
-    select * from {{ ref('candidate_reproduction') }}
+    select * from {{ ref('reproduction') }}
 
 ),
 
@@ -47,7 +47,7 @@ messages as (
 
     select
         count(*) as disagreements,
-        {{ join_strings('message', "chr(10) || '  '", 'message') }} as message
+        {{ dbt.listagg('message', "chr(10) || '  '", 'order by message') }} as message
     from disagreements
 
 ),

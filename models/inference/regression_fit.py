@@ -4,5 +4,5 @@
 def model(dbt, session):
     from rapport.study import regression_fit
 
-    cross_products = dbt.ref("regression_cross_products")
-    return regression_fit(cross_products.df())
+    sums = dbt.ref("regression_sums")
+    return regression_fit(sums.df())

@@ -4,5 +4,5 @@
 def model(dbt, session):
     from rapport.study import slope_findings
 
-    cross_products = dbt.ref("regression_cross_products")
-    return slope_findings(cross_products.df())
+    sums = dbt.ref("regression_sums")
+    return slope_findings(sums.df())

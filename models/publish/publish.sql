@@ -1,6 +1,6 @@
 -- The one step that changes schema marts: all tables of this build in one transaction, or none.
 -- depends_on: {{ ref('gate_files') }}, {{ ref('gate_raw') }}, {{ ref('gate_candidates') }}, {{ ref('gate_findings') }}, {{ ref('gate_reproduction') }}, {{ ref('volumes') }}
-{{ config(materialized='publication', schema='audit', contract={'enforced': false}) }}
+{{ config(materialized='publication', schema='audit') }}
 {%- set tables = [
     ref('eligibility'),
     ref('eligibility_flow'),

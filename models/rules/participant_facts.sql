@@ -1,45 +1,32 @@
--- What the criteria ask of a participant, gathered once: account, care, baseline, follow-up and ratings, each null where there is none.
--- depends_on: {{ ref('gate_raw') }}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    unique_key='participant_id',
-    post_hook=['{{ remember_definitions() }}', '{{ forget_touched() }}']
-) }}
+-- What the study asks of a participant, gathered once: account, care, baseline, follow-up and answers, each null where there is none, and the seven criteria in the study's order.
+{%- set criteria = eligibility_criteria() %}
 with
 
 participants as (
 
-    select * from {{ ref('accepted_participants') }}
-    {{ touched_only() }}
+    select * from {{ ref('stg_participants') }}
 
 ),
 
 care as (
 
-    select * from {{ ref('care_summary') }}
+    select * from {{ ref('care') }}
 
 ),
 
-baselines as (
+scores as (
 
-    select * from {{ ref('baseline_assessments') }}
-
-),
-
-followups as (
-
-    select * from {{ ref('followup_assessments') }}
+    select * from {{ ref('baseline_and_followup') }}
 
 ),
 
-alliance as (
+answers as (
 
-    select * from {{ ref('alliance_scores') }}
+    select * from {{ ref('alliance_answers') }}
 
 ),
 
-final as (
+facts as (
 
     select
         participants.participant_id,
@@ -51,15 +38,77 @@ final as (
         care.utilization_type,
         care.total_sessions,
         care.time_in_care_days,
-        baselines.baseline_score,
-        followups.followup_score,
-        followups.follow_up_days,
-        alliance.rated_sessions
+        scores.baseline_score,
+        scores.followup_score,
+        scores.follow_up_days,
+        answers.rated_sessions,
+        answers.bond_responses,
+        answers.goals_responses,
+        answers.bond_sum,
+        answers.goals_sum,
+        answers.paired_ratings,
+        answers.paired_bond,
+        answers.paired_goals,
+        answers.paired_bond_squares,
+        answers.paired_goals_squares,
+        answers.paired_products
     from participants
     left join care on participants.participant_id = care.participant_id
-    left join baselines on participants.participant_id = baselines.participant_id
-    left join followups on participants.participant_id = followups.participant_id
-    left join alliance on participants.participant_id = alliance.participant_id
+    left join scores on participants.participant_id = scores.participant_id
+    left join answers on participants.participant_id = answers.participant_id
+
+),
+
+judged as (
+
+    select
+        *,
+        {%- for criterion in criteria %}
+        coalesce({{ criterion.condition }}, false) as {{ criterion.flag }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from facts
+
+),
+
+final as (
+
+    select
+        participant_id,
+        age_years,
+        sex,
+        within_usa,
+        utilization_type,
+        total_sessions,
+        time_in_care_days,
+        baseline_score,
+        followup_score,
+        follow_up_days,
+        rated_sessions,
+        bond_responses,
+        goals_responses,
+        bond_sum,
+        goals_sum,
+        paired_ratings,
+        paired_bond,
+        paired_goals,
+        paired_bond_squares,
+        paired_goals_squares,
+        paired_products,
+        {%- for criterion in criteria %}
+        {{ criterion.flag }},
+        {%- endfor %}
+        {{ criteria | map(attribute='flag') | join(' and ') }} as is_eligible,
+        case
+            {%- for criterion in criteria %}
+            when not {{ criterion.flag }} then '{{ criterion.name }}'
+            {%- endfor %}
+        end as first_failed_criterion,
+        case
+            {%- for criterion in criteria %}
+            when not {{ criterion.flag }} then {{ criterion.reason }}
+            {%- endfor %}
+        end as exclusion_reason
+    from judged
 
 )
 

@@ -1,10 +1,9 @@
 -- A session counts when it was completed and its UTC date lies in the study window, both days included.
--- depends_on: {{ ref('gate_raw') }}
 with
 
 sessions as (
 
-    select * from {{ ref('accepted_sessions') }}
+    select * from {{ ref('stg_sessions') }}
 
 ),
 

@@ -1,10 +1,9 @@
 -- The WHO-5 score is four times the sum of the five answered items; an assessment with a skipped item has none and is not used.
--- depends_on: {{ ref('gate_raw') }}
 with
 
 assessments as (
 
-    select * from {{ ref('accepted_who5_assessments') }}
+    select * from {{ ref('stg_who5_assessments') }}
 
 ),
 

@@ -1,33 +1,31 @@
 """dbt-duckdb plugin: opens the database file, and tells SQL what only the process knows.
 
 Before the file is opened its folder is made, a lock is waited for, and permissions are closed. Afterwards every cursor
-has the variables ``rapport_definitions``, ``rapport_erasures``, ``rapport_git_revision`` and ``rapport_versions``.
+has the variables ``rapport_git_revision`` and ``rapport_versions``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform
 import stat
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id
 
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
-DEFINITIONS = ("models/raw", "models/deliveries", "models/quarantine", "models/staging", "models/rules", "macros")
-SUITES = "expectations/raw"
 PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
 OWNER_ONLY = 0o077
+SOURCES = Path("models/raw/_raw__sources.yml")
 
 
 class Plugin(BasePlugin):
@@ -67,16 +65,7 @@ class Plugin(BasePlugin):
         """Once per process: look at what the variables say."""
         if self._waited is not None:
             self._waited.close()  # dbt holds the file now, through the same instance of DuckDB
-        raw = Path(os.environ.get("RAPPORT_RAW", "demo"))
         self._variables = {
-            "rapport_definitions": fingerprint(
-                path
-                for folder in (*DEFINITIONS, SUITES)
-                for path in Path(folder).rglob("*")
-                if path.suffix in (".sql", ".json")
-            )
-            + duckdb.__version__,
-            "rapport_erasures": fingerprint(raw.glob("erasures/*")),
             "rapport_git_revision": git_revision(),
             "rapport_versions": "; ".join(
                 [
@@ -85,6 +74,8 @@ class Plugin(BasePlugin):
                 ]
             ),
         }
+        if getattr(get_flags(), "WHICH", None) == "freshness":
+            read_for_freshness(conn)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Every cursor has its own variables."""
@@ -93,16 +84,27 @@ class Plugin(BasePlugin):
             cursor.execute(f"set variable {name} = '{literal}'")
 
 
-def fingerprint(paths: Iterable[Path]) -> str:
-    """SHA-256 over names and contents of files; the same for the same files in any order."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in paths if path.is_file()):
-        digest.update(os.fsencode(path.name) + b"\0")
-        try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError:
-            continue  # the audit of the files says what is wrong with it
-    return digest.hexdigest()
+def read_for_freshness(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let ``dbt source freshness`` see the export of now, and not the views of the last build.
+
+    Raises :class:`DbtRuntimeError` if a file cannot be read as the export's contract says.
+    """
+    from rapport.reading.warehouse import read_into_warehouse
+
+    verdicts = read_into_warehouse(
+        connection,
+        get_invocation_id(),
+        Path(os.environ.get("RAPPORT_RAW", "demo")),
+        os.environ.get("RAPPORT_RAW_FORMAT", "parquet"),
+        SOURCES,
+        on_bad_rows="quarantine",
+    )
+    broken = [row for row in verdicts.to_pylist() if row["severity"] == "critical" and not row["passed"]]
+    if broken:
+        raise DbtRuntimeError(
+            "the export cannot be read, so its age is not known:\n  "
+            + "\n  ".join(f"{row['table_name']}: {row['rule']} - {row['detail']}" for row in broken)
+        )
 
 
 def git_revision() -> str:

@@ -8,15 +8,26 @@ always there, whatever the data.
 
 from __future__ import annotations
 
+import itertools
+import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from numbers import Real
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from rapport.statistics.frequencies import FrequencyTable, JointFrequencyTable, medians
+from rapport.statistics.frequencies import MEDIAN, FrequencyTable, JointFrequencyTable, medians
 from rapport.statistics.means import (
+    GROUP_MEAN,
+    ONE_WAY_ANOVA,
+    PAIRED_T,
+    PERCENT_CHANGE,
+    STANDARDIZED_CHANGES,
+    TUKEY_KRAMER,
     GroupMoments,
     PairedMoments,
     group_means,
@@ -26,9 +37,19 @@ from rapport.statistics.means import (
     percent_change,
     tukey_kramer,
 )
-from rapport.statistics.proportions import wilson
-from rapport.statistics.ranks import dunn, kruskal_wallis, mann_whitney, spearman
+from rapport.statistics.proportions import PROPORTION, wilson
+from rapport.statistics.ranks import (
+    DUNN,
+    KRUSKAL_WALLIS,
+    MANN_WHITNEY,
+    SPEARMAN,
+    dunn,
+    kruskal_wallis,
+    mann_whitney,
+    spearman,
+)
 from rapport.statistics.regression import (
+    COEFFICIENT,
     INTERCEPT,
     CrossProducts,
     direction,
@@ -36,7 +57,7 @@ from rapport.statistics.regression import (
     least_squares,
     prediction,
 )
-from rapport.statistics.reliability import cronbach_alpha
+from rapport.statistics.reliability import CRONBACH_ALPHA, cronbach_alpha
 from rapport.statistics.result import RegressionStep, TestResult
 
 # --- Declaration of the study -------------------------------------------------------------
@@ -114,7 +135,8 @@ class Regression:
     Attributes:
         steps: the terms that each step adds.
         standardized: variables that are z-scored in the estimation sample before the
-            interactions are formed; without variance they have no z-score.
+            interactions are formed. Without variance there is no z-score: a covariate is then aliased, and
+            without the outcome or a factor of an interaction there is no model.
     """
 
     steps: tuple[tuple[str, ...], ...]
@@ -124,6 +146,11 @@ class Regression:
     def terms(self) -> tuple[str, ...]:
         """All terms of the last step, in order."""
         return tuple(term for step in self.steps for term in step)
+
+    @property
+    def indispensable(self) -> set[str]:
+        """The outcome and the factors of the interactions."""
+        return {OUTCOME, *(factor for term in self.terms if ":" in term for factor in term.split(":"))}
 
 
 _COVARIATES = ("age_years", "male", "time_in_care")
@@ -165,9 +192,81 @@ MODERATORS: Mapping[str, Moderator] = {
 ALLIANCE, ALLIANCE_RANGE = "alliance", (1.0, 5.0)
 LINE_POINTS, LINE_REACH = 9, 2.0
 
-# --- Findings -----------------------------------------------------------------------------
+# --- The guard ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A point of a line of a moderation model: the columns of ``alliance_slopes`` after ``position``."""
+
+    n: int
+    alliance_score: float | None = None
+    predicted: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    slope: float | None = None
+    slope_ci_low: float | None = None
+    slope_ci_high: float | None = None
+    note: str | None = None
+
 
 Row = tuple[str, str, TestResult]
+Guarded = TypeVar("Guarded", TestResult, RegressionStep, _Point)
+
+_log = logging.getLogger(__name__)
+
+
+def _guarded(analysis: str, blanks: Sequence[Guarded], compute: Callable[[], Sequence[Guarded]]) -> list[Guarded]:
+    """Return what is computed, or the blanks with a note: no numerical function ends a build.
+
+    Args:
+        analysis: what is computed, for the log.
+        blanks: the results as they are without figures.
+        compute: returns as many results. What it raises, and figures that are not finite, become notes.
+    """
+    try:
+        results = list(compute())
+        if len(results) != len(blanks):
+            raise ValueError(f"{len(results)} results instead of {len(blanks)}")
+    except Exception as error:
+        _log.warning("%s cannot be computed: %s: %s", analysis, type(error).__name__, error)
+        return [replace(blank, note=f"cannot be computed ({type(error).__name__})") for blank in blanks]
+    return [_finite(result) for result in results]
+
+
+def _finite(result: Guarded) -> Guarded:
+    """Replace figures that are not finite numbers by a note."""
+    strays: dict[str, Any] = {}
+    for field in fields(result):
+        value = getattr(result, field.name)
+        is_figure = field.type == "float | None" and value is not None
+        if is_figure and not (isinstance(value, Real) and math.isfinite(value)):
+            strays[field.name] = None
+    if not strays:
+        return result
+    why = f"cannot be computed: {', '.join(strays)}"
+    return replace(result, **strays, note=f"{result.note}; {why}" if result.note else why)
+
+
+def _rows(
+    analysis: str,
+    blanks: Mapping[str, TestResult],
+    test: Callable[..., TestResult | Mapping[Any, TestResult]],
+    *given: object,
+) -> list[Row]:
+    """Return the rows of an analysis, guarded: what ``test`` returns for the terms of ``blanks``, in their order."""
+
+    def compute() -> list[TestResult]:
+        results = test(*given)
+        return [results] if isinstance(results, TestResult) else list(results.values())
+
+    return [
+        (analysis, term, result)
+        for term, result in zip(blanks, _guarded(analysis, list(blanks.values()), compute), strict=True)
+    ]
+
+
+# --- Findings -----------------------------------------------------------------------------
 
 
 def alliance_findings(
@@ -191,28 +290,52 @@ def alliance_findings(
     """
     groups = _score_groups(alliance_score_frequencies)
     by_utilization = {name: groups["utilization_type", name] for name in UTILIZATION_TYPES}
-    rows: list[Row] = [
-        ("alliance_reliability", population, result)
-        for population, result in _reliability(alliance_item_moments).items()
+    items = _items(alliance_item_moments)
+    ages = _ages(alliance_age_frequencies)
+    rows = [
+        *_rows(
+            "alliance_reliability",
+            {name: replace(CRONBACH_ALPHA, n=n) for name, (n, _) in items.items()},
+            lambda: {name: cronbach_alpha(n, matrix) for name, (n, matrix) in items.items()},
+        ),
+        *_rows(
+            "alliance_group_medians",
+            {term: replace(MEDIAN, n=groups[group].n) for term, group in MEDIAN_GROUPS.items()},
+            medians,
+            {term: groups[group] for term, group in MEDIAN_GROUPS.items()},
+        ),
+        *_rows(
+            "alliance_vs_age",
+            {"age_years": replace(SPEARMAN, n=ages.n)},
+            spearman,
+            ages,
+        ),
     ]
-    rows += [
-        ("alliance_group_medians", term, result)
-        for term, result in medians({term: groups[group] for term, group in MEDIAN_GROUPS.items()}).items()
-    ]
-    rows.append(("alliance_vs_age", "age_years", spearman(_ages(alliance_age_frequencies))))
-    rows += [
-        (
+    for analysis, (grouping, first, second) in TWO_GROUP_COMPARISONS.items():
+        pair = groups[grouping, first], groups[grouping, second]
+        rows += _rows(
             analysis,
-            _contrast_term(first, second),
-            mann_whitney(groups[grouping, first], groups[grouping, second], (first, second)),
+            {_contrast_term(first, second): replace(MANN_WHITNEY, n=pair[0].n + pair[1].n)},
+            mann_whitney,
+            *pair,
+            (first, second),
         )
-        for analysis, (grouping, first, second) in TWO_GROUP_COMPARISONS.items()
-    ]
-    rows.append(("alliance_by_utilization", "utilization_type", kruskal_wallis(by_utilization)))
-    rows += [
-        ("alliance_by_utilization_dunn", _contrast_term(*contrast), result)
-        for contrast, result in dunn(by_utilization, DUNN_CONTRASTS).items()
-    ]
+    rows += _rows(
+        "alliance_by_utilization",
+        {"utilization_type": replace(KRUSKAL_WALLIS, n=sum(table.n for table in by_utilization.values()))},
+        kruskal_wallis,
+        by_utilization,
+    )
+    rows += _rows(
+        "alliance_by_utilization_dunn",
+        {
+            _contrast_term(*pair): replace(DUNN, n=sum(by_utilization[name].n for name in pair))
+            for pair in DUNN_CONTRASTS
+        },
+        dunn,
+        by_utilization,
+        DUNN_CONTRASTS,
+    )
     return _findings_frame(rows)
 
 
@@ -263,19 +386,58 @@ def wellbeing_findings(wellbeing_change_moments: pd.DataFrame) -> pd.DataFrame:
         row = rows_by_type.get(name, {})
         by_utilization[name] = GroupMoments(_count(row.get("n")), row.get("change_mean"), row.get("change_variance"))
 
-    rows: list[Row] = [("wellbeing_change", "followup - baseline", paired_t(change))]
-    rows += [("wellbeing_change", name, result) for name, result in paired_effect_sizes(change).items()]
-    rows.append(("wellbeing_change", "percent_change", percent_change(change)))
-    rows += [("wellbeing_change_group_means", name, result) for name, result in group_means(by_utilization).items()]
-    rows.append(("wellbeing_change_by_utilization", "utilization_type", one_way_anova(by_utilization)))
-    rows += [
-        ("wellbeing_change_by_utilization_tukey", _contrast_term(*contrast), result)
-        for contrast, result in tukey_kramer(by_utilization, TUKEY_CONTRASTS).items()
+    hits = {analysis: _count(total.get(column)) for analysis, column in CLINICAL_RATES.items()}
+    n = change.n
+    rows = [
+        *_rows(
+            "wellbeing_change",
+            {"followup - baseline": replace(PAIRED_T, n=n)},
+            paired_t,
+            change,
+        ),
+        *_rows(
+            "wellbeing_change",
+            {name: replace(blank, n=n) for name, blank in STANDARDIZED_CHANGES.items()},
+            paired_effect_sizes,
+            change,
+        ),
+        *_rows(
+            "wellbeing_change",
+            {"percent_change": replace(PERCENT_CHANGE, n=n)},
+            percent_change,
+            change,
+        ),
+        *_rows(
+            "wellbeing_change_group_means",
+            {name: replace(GROUP_MEAN, n=group.n) for name, group in by_utilization.items()},
+            group_means,
+            by_utilization,
+        ),
+        *_rows(
+            "wellbeing_change_by_utilization",
+            {"utilization_type": replace(ONE_WAY_ANOVA, n=sum(group.n for group in by_utilization.values()))},
+            one_way_anova,
+            by_utilization,
+        ),
+        *_rows(
+            "wellbeing_change_by_utilization_tukey",
+            {
+                _contrast_term(*pair): replace(TUKEY_KRAMER, n=sum(by_utilization[name].n for name in pair))
+                for pair in TUKEY_CONTRASTS
+            },
+            tukey_kramer,
+            by_utilization,
+            TUKEY_CONTRASTS,
+        ),
     ]
-    rows += [
-        (analysis, "screened_positive", wilson(_count(total.get(column)), change.n))
-        for analysis, column in CLINICAL_RATES.items()
-    ]
+    for analysis, count in hits.items():
+        rows += _rows(
+            analysis,
+            {"screened_positive": replace(PROPORTION, n=n)},
+            wilson,
+            count,
+            n,
+        )
     return _findings_frame(rows)
 
 
@@ -295,14 +457,11 @@ def regression_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame
     """
     rows: list[Row] = []
     for analysis, data in _regression_data(regression_cross_products).items():
-        terms = (INTERCEPT, *REGRESSIONS[analysis].terms)
+        blanks = {term: replace(COEFFICIENT, n=data.n) for term in (INTERCEPT, *REGRESSIONS[analysis].terms)}
         if isinstance(data, CrossProducts):
-            results = least_squares(data)
+            rows += _rows(analysis, blanks, least_squares, data)
         else:
-            # The names of the figures are those of a model that cannot be estimated.
-            empty = least_squares(_no_rows(REGRESSIONS[analysis]))
-            results = {term: replace(empty[term], n=data.n, note=data.note) for term in terms}
-        rows += [(analysis, term, results[term]) for term in terms]
+            rows += [(analysis, term, replace(blank, note=data.note)) for term, blank in blanks.items()]
     return _findings_frame(rows)
 
 
@@ -321,13 +480,14 @@ def regression_fit(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
     records: list[dict[str, object]] = []
     for analysis, data in _regression_data(regression_cross_products).items():
         steps = REGRESSIONS[analysis].steps
+        fits = [
+            RegressionStep(number, " + ".join(itertools.chain(*steps[:number])), data.n)
+            for number in range(1, len(steps) + 1)
+        ]
         if isinstance(data, CrossProducts):
-            fits = hierarchical_regression(data, steps)
+            fits = _guarded(analysis, fits, partial(hierarchical_regression, data, steps))
         else:
-            fits = [
-                replace(fit, n=data.n, note=data.note)
-                for fit in hierarchical_regression(_no_rows(REGRESSIONS[analysis]), steps)
-            ]
+            fits = [replace(fit, note=data.note) for fit in fits]
         records += [{"analysis": analysis, **asdict(fit)} for fit in fits]
     return _frame(records, _FIT_COLUMNS)
 
@@ -356,9 +516,14 @@ def slope_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
     records: list[dict[str, object]] = []
     for analysis, moderator in MODERATORS.items():
         for level, values in moderator.levels.items():
-            line = _line(raw, regressions[analysis], dict(zip(moderator.terms, values, strict=True)))
+            model, at = regressions[analysis], dict(zip(moderator.terms, values, strict=True))
+            line = _guarded(
+                analysis,
+                [_Point(model.n)] * LINE_POINTS,
+                partial(_line, raw, model, at),
+            )
             records += [
-                {**point, "analysis": analysis, "level": level, "position": position}
+                {**asdict(point), "analysis": analysis, "level": level, "position": position}
                 for position, point in enumerate(line, start=1)
             ]
     return _frame(records, _SLOPE_COLUMNS)
@@ -366,48 +531,43 @@ def slope_findings(regression_cross_products: pd.DataFrame) -> pd.DataFrame:
 
 def _line(
     raw: CrossProducts | _Impossible, model: CrossProducts | _Impossible, moderator: Mapping[str, float]
-) -> list[dict[str, object]]:
+) -> list[_Point]:
     """Return the points of one line; notes instead of figures where it cannot be drawn."""
     if isinstance(raw, _Impossible) or isinstance(model, _Impossible):
         fault = next(data for data in (raw, model) if isinstance(data, _Impossible))
-        return [_no_point(fault.n, fault.note)] * LINE_POINTS
+        return [_Point(fault.n, note=fault.note)] * LINE_POINTS
     # What alliance is multiplied by in the interactions: alliance:x moves by x when alliance moves by 1.
     interactions = {f"{ALLIANCE}:{term}": value for term, value in moderator.items()}
     slope = direction(model, {ALLIANCE: 1.0, **interactions})
     if slope.estimate is None or slope.ci_low is None or slope.ci_high is None:
-        return [_no_point(model.n, slope.note)] * LINE_POINTS
+        return [_Point(model.n, note=slope.note)] * LINE_POINTS
     (alliance_mean, alliance_sd), (outcome_mean, outcome_sd) = raw.moments(ALLIANCE), raw.moments(OUTCOME)
     low, high = (
         min(max(alliance_mean + reach * alliance_sd, ALLIANCE_RANGE[0]), ALLIANCE_RANGE[1])
         for reach in (-LINE_REACH, LINE_REACH)
     )
     unit = outcome_sd / alliance_sd
-    points: list[dict[str, object]] = []
+    points = []
     for score in np.linspace(low, high, LINE_POINTS):
         z = (float(score) - alliance_mean) / alliance_sd
         expected = prediction(
             model, {**moderator, ALLIANCE: z, **{name: z * value for name, value in interactions.items()}}
         )
         if expected.estimate is None or expected.ci_low is None or expected.ci_high is None:
-            return [_no_point(model.n, expected.note)] * LINE_POINTS
+            return [_Point(model.n, note=expected.note)] * LINE_POINTS
         points.append(
-            {
-                "n": model.n,
-                "alliance_score": float(score),
-                "predicted": outcome_mean + outcome_sd * expected.estimate,
-                "ci_low": outcome_mean + outcome_sd * expected.ci_low,
-                "ci_high": outcome_mean + outcome_sd * expected.ci_high,
-                "slope": unit * slope.estimate,
-                "slope_ci_low": unit * slope.ci_low,
-                "slope_ci_high": unit * slope.ci_high,
-                "note": None,
-            }
+            _Point(
+                n=model.n,
+                alliance_score=float(score),
+                predicted=outcome_mean + outcome_sd * expected.estimate,
+                ci_low=outcome_mean + outcome_sd * expected.ci_low,
+                ci_high=outcome_mean + outcome_sd * expected.ci_high,
+                slope=unit * slope.estimate,
+                slope_ci_low=unit * slope.ci_low,
+                slope_ci_high=unit * slope.ci_high,
+            )
         )
     return points
-
-
-def _no_point(n: int, note: str | None) -> dict[str, object]:
-    return {**dict.fromkeys(_SLOPE_COLUMNS), "n": n, "note": note}
 
 
 # --- Reading the sufficient statistics ----------------------------------------------------
@@ -487,7 +647,8 @@ def _ages(frame: pd.DataFrame) -> JointFrequencyTable:
     )
 
 
-def _reliability(frame: pd.DataFrame) -> dict[str, TestResult]:
+def _items(frame: pd.DataFrame) -> dict[str, tuple[int, list[list[float]]]]:
+    """Return the number of observations and the covariance matrix of the two items, by population."""
     rows = _keyed_rows(
         "alliance_item_moments",
         frame,
@@ -495,15 +656,15 @@ def _reliability(frame: pd.DataFrame) -> dict[str, TestResult]:
         ITEM_POPULATIONS,
         ("n", "bond_variance", "goals_variance", "covariance"),
     )
-    results = {}
+    items = {}
     for population in ITEM_POPULATIONS:
         row = rows.get(population, {})
         bond, goals, covariance = (
             math.nan if value is None else value
             for value in (row.get(c) for c in ("bond_variance", "goals_variance", "covariance"))
         )
-        results[population] = cronbach_alpha(_count(row.get("n")), [[bond, covariance], [covariance, goals]])
-    return results
+        items[population] = _count(row.get("n")), [[bond, covariance], [covariance, goals]]
+    return items
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,11 +731,14 @@ def _cross_products(analysis: str, regression: Regression, frame: pd.DataFrame) 
         raise ValueError(f"{analysis}: no cross-product of {'; '.join(absent)}")
 
     undefined = [name for name in regression.standardized if math.isnan(means[position[name]])]
-    if undefined:
-        if n < 2:
-            return _Impossible(n, f"too few rows: {n}")
+    if undefined and n < 2:
+        return _Impossible(n, f"too few rows: {n}")
+    if regression.indispensable.intersection(undefined):
         listed = ", ".join(undefined)
         return _Impossible(n, f"no variance in {listed}: its z-scores are undefined")
+    for name in undefined:
+        means[position[name]] = 0.0
+        matrix[position[name], :] = matrix[:, position[name]] = 0.0
     return CrossProducts(regression.terms, OUTCOME, n, means, matrix)
 
 
@@ -595,7 +759,7 @@ _DTYPES: Mapping[str, object] = {
 }
 
 
-def _columns(result: type[TestResult] | type[RegressionStep]) -> dict[str, object]:
+def _columns(result: type[TestResult] | type[RegressionStep] | type[_Point]) -> dict[str, object]:
     return {field.name: _DTYPES[str(field.type)] for field in fields(result)}
 
 
@@ -605,12 +769,7 @@ _SLOPE_COLUMNS: dict[str, object] = {
     "analysis": _TEXT,
     "level": _TEXT,
     "position": pd.Int64Dtype(),
-    "n": pd.Int64Dtype(),
-    **dict.fromkeys(
-        ("alliance_score", "predicted", "ci_low", "ci_high", "slope", "slope_ci_low", "slope_ci_high"),
-        np.dtype(np.float64),
-    ),
-    "note": _TEXT,
+    **_columns(_Point),
 }
 
 

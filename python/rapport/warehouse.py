@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ def open_when_free(database: Path, **options: Any) -> duckdb.DuckDBPyConnection:
     """A connection, as soon as no other process holds the database. ``options``: those of ``duckdb.connect``.
 
     Raises :class:`WarehouseInUse` if it is still held after :func:`lock_wait`, and :class:`WarehouseError` if it
-    cannot be opened for another reason.
+    cannot be opened for another reason. As soon as it waits it says so, and for whom, on stderr.
     """
     seconds = lock_wait()
     deadline = time.monotonic() + seconds
+    said = ""
     while True:
         try:
             return duckdb.connect(str(database), **options)
@@ -44,6 +46,13 @@ def open_when_free(database: Path, **options: Any) -> duckdb.DuckDBPyConnection:
                 raise WarehouseInUse(
                     f"{database} is in use by {holder.group(1)}. Waited {seconds:g} s (RAPPORT_LOCK_WAIT)"
                 ) from error
+            if holder.group(1) != said:
+                said = holder.group(1)
+                print(
+                    f"{database} is in use by {said}: waiting for it, up to {seconds:g} s (RAPPORT_LOCK_WAIT)",
+                    file=sys.stderr,
+                    flush=True,
+                )
         time.sleep(0.5)
 
 

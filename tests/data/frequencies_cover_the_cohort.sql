@@ -7,7 +7,7 @@ cohort as (
         count(*) as everyone,
         count(sex) as sex,
         count(within_usa) as country
-    from {{ ref('candidate_analysis_cohort') }}
+    from {{ ref('analysis_cohort') }}
 
 ),
 
@@ -16,13 +16,13 @@ counted as (
     select
         grouping,
         sum(participants) as participants
-    from {{ ref('alliance_score_frequencies') }}
+    from {{ ref('score_frequencies') }}
     group by grouping
     union all
     select
         'age' as grouping,
         sum(participants) as participants
-    from {{ ref('alliance_age_frequencies') }}
+    from {{ ref('age_frequencies') }}
 
 )
 

@@ -309,11 +309,15 @@ regression_results <- function(sample, analysis) {
     n = n, r_squared = NA_real_, delta_r_squared = NA_real_, f_change = NA_real_, df = NA_real_,
     df_residual = NA_real_, p_value = NA_real_
   )
-  scalable <- sapply(specification$scaled, function(v) isTRUE(sd(sample[[v]]) > 0))
-  if (n < 3 || !all(unlist(scalable))) {
+  # A covariate without variance has no z-score: it stays as it is, and lm aliases it. Without the outcome or a factor
+  # of an interaction there is no model.
+  varies <- function(variables) sapply(variables, function(v) isTRUE(sd(sample[[v]]) > 0))
+  factors <- unlist(strsplit(grep(":", terms, value = TRUE), ":"))
+  indispensable <- intersect(specification$scaled, c("followup_score", factors))
+  if (n < 3 || !all(unlist(varies(indispensable)))) {
     return(list(results = results, fits = fits))
   }
-  for (variable in specification$scaled) {
+  for (variable in specification$scaled[unlist(varies(specification$scaled))]) {
     sample[[variable]] <- (sample[[variable]] - mean(sample[[variable]])) / sd(sample[[variable]])
   }
   # The interactions as columns, so that lm takes the terms in the declared order.

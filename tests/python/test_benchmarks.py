@@ -11,20 +11,24 @@ import duckdb
 import pytest
 from benchmarks import in_pandas, in_polars, run
 from benchmarks.__main__ import size
+from benchmarks.aims import BEFORE, Aim, aims, aims_table
 from benchmarks.checks import COMPARED, different_rows, disagreements
 from benchmarks.delivery import deliver, withdraw, write_delivery
 from benchmarks.floor import make_cohort
 from benchmarks.measure import Run, measure
+from benchmarks.measured import Size, newest_sizes
 from benchmarks.profile_build import DUCKDB, own_seconds
-from benchmarks.report import BEGIN, END, PAGE, Size, newest_sizes, page, write
+from benchmarks.project import project_size
+from benchmarks.report import BEGIN, END, PAGE, page, write
 from benchmarks.report import main as report
+from benchmarks.start_up import import_seconds, start_up_profile
 from benchmarks.trivial import write_trivial_project
 from conftest import Warehouse
 
 
 def test_every_contender_agrees_with_the_build_and_a_wrong_one_is_found_out(built: Warehouse, tmp_path: Path) -> None:
     floor = tmp_path / "floor.duckdb"
-    make_cohort(built.raw, floor)
+    make_cohort(built.raw, floor, "1GB")
     assert different_rows(floor, built.db) == 0
     with duckdb.connect(str(floor)) as connection:
         connection.execute(
@@ -37,8 +41,10 @@ def test_every_contender_agrees_with_the_build_and_a_wrong_one_is_found_out(buil
     with pytest.raises(duckdb.BinderException, match="other columns"):
         different_rows(floor, built.db)
 
-    for contender in (in_pandas, in_polars):
-        found = contender.study(built.raw)
+    for found in (
+        in_pandas.study(built.raw),
+        *(in_polars.study(built.raw, engine) for engine in in_polars.ENGINES),
+    ):
         assert disagreements(found, built.db) == []
         found[COMPARED[2]]["p_value"] *= 1 + 1e-7
         del found[COMPARED[3]]
@@ -161,14 +167,116 @@ def test_a_wrong_contender_is_not_quoted_and_one_that_failed_is_not_tried_again(
     ]
     results["start_up"] = canned("2026-01-01", {})["start_up"]
     text = page(newest_sizes_of(results, tmp_path), "x.svg")
-    assert cells(text, "10 | pandas")[2] == "omitted: took more than 1.0 GiB"
-    assert cells(text, "20 | pandas")[2] == "omitted: at 10 participants: took more than 1.0 GiB"
+    assert cells(text, "10 | pandas")[2] == "did not finish: took more than 1.0 GiB"
+    assert cells(text, "20 | pandas")[2] == "did not finish: at 10 participants: took more than 1.0 GiB"
     assert cells(text, "10 | polars")[2] == "omitted: wrong: other figures"
 
 
 def newest_sizes_of(results: dict[str, object], folder: Path) -> list[Size]:
     (folder / "all.json").write_text(json.dumps(results))
     return newest_sizes([folder / "all.json"])
+
+
+def test_the_aims_are_those_of_the_newest_run_and_a_contender_that_did_not_finish_bounds_its_ratio(
+    tmp_path: Path,
+) -> None:
+    old = canned("2026-01-01", {"build": [99.0]})
+    old["project"] = {"models": 1, "longest_chain": 1, "lines": 1}
+    walls = {"floor": [10.0], "build": [19.0], "refresh": [26.78], "polars": [19.5], "streaming": [18.0]}
+    ended = {"contender": "pandas", "repeat": 0, "failure": "took more than 60 s"}
+    million = canned("2026-01-02", walls, 1_000_000)
+    million["sizes"][0]["runs"][-1] = ended  # type: ignore[index]
+    ten = canned("2026-01-02", {"floor": [100.0], "build": [201.0]}, 10_000_000)
+    ten["sizes"][0]["runs"][-1] = ended  # type: ignore[index]
+    files = [tmp_path / name for name in ("old", "million", "ten", "other")]
+    other = {"started": "2026-01-09", "sizes": [{"participants": 1_000_000, "runs": []}]}
+    for file, results in zip(files, (old, million, ten, other), strict=True):
+        file.write_text(json.dumps(results))
+    text = aims_table(aims(newest_sizes(files)))
+    assert cells(text, "(build − start-up) ÷ floor, 1 million")[1:] == ["3.92", "≤ 1.80", "1.70", "yes"]
+    assert cells(text, "(build − start-up) ÷ floor, 10 million")[1:] == ["3.65", "≤ 1.50", "1.99", "**no**"]
+    assert cells(text, "peak memory of a build, 10 million, GiB")[1:] == ["8.67", "≤ 4.00", "1.00", "yes"]
+    assert cells(text, "nightly refresh, a whole build, 1 million, s")[2:] == ["< 26.78", "26.78", "**no**"]
+    assert cells(text, "nightly refresh, a whole build, 100 thousand, s")[2:] == ["< 19.94", "", "not measured"]
+    assert cells(text, "pandas ÷ build, 1 million")[2:] == ["> 1.00", "> 3.16", "yes"]
+    assert cells(text, "polars ÷ build, 1 million")[2:] == ["> 1.00", "0.95", "**no**"]
+    assert cells(text, "pandas ÷ build, 10 million")[2:] == ["≥ 3.00", "> 0.30", "not known"]
+    assert cells(text, "`dbt build` of the twin without unit tests, s")[1:] == ["14.0", "≤ 8.0", "7.5", "yes"]
+    assert cells(text, "the same ÷ `dbt build` of a project of one model")[2:] == ["≤ 3.00", "3.00", "yes"]
+    assert cells(text, "models |")[1:] == ["102", "≤ 60", "60", "yes"]
+    assert cells(text, "longest chain of models")[1:] == ["47", "≤ 20", "21", "**no**"]
+    assert cells(text, "lines of SQL, Jinja and YAML")[1:] == ["8,003", "≤ 5,000", "4,999", "yes"]
+    assert not Aim("x", 1.0, False, 1.0, strict=True).is_met
+    assert set(BEFORE["refresh_seconds"]) == {"3000", "100000", "1000000", "10000000"}
+
+
+def test_the_project_is_counted_from_the_manifest(tmp_path: Path) -> None:
+    def resource(kind: str, path: str, *needs: str, patch: str | None = None) -> dict[str, object]:
+        return {
+            "resource_type": kind,
+            "package_name": "rapport",
+            "original_file_path": path,
+            "patch_path": patch,
+            "depends_on": {"nodes": list(needs)},
+        }
+
+    for path, text in {
+        "models/a.sql": "select 1\n",
+        "models/b.py": "def model():\n    ...\n",
+        "models/c.sql": "select 1\n\nfrom b\n",
+        "models/all.yml": "models:\n  - name: a\n",
+        "macros/m.sql": "{% macro m() %}{% endmacro %}\n",
+        "seeds/s.yml": "seeds:\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    manifest = {
+        "metadata": {"project_name": "rapport"},
+        "nodes": {
+            "seed.s": resource("seed", "seeds/s.csv", patch="rapport://seeds/s.yml"),
+            "model.a": resource("model", "models/a.sql", "seed.s", patch="rapport://models/all.yml"),
+            "model.b": resource("model", "models/b.py", "model.a", patch="rapport://models/all.yml"),
+            "model.c": resource("model", "models/c.sql", "model.a", "model.b"),
+            "test.t": resource("test", "models/all.yml", "model.c"),
+        },
+        "macros": {
+            "m": resource("macro", "macros/m.sql"),
+            "dbt.x": {**resource("macro", "macros/x.sql"), "package_name": "dbt"},
+        },
+    }
+    assert project_size(manifest, tmp_path) == {"models": 3, "longest_chain": 3, "lines": 7}
+
+
+def test_builds_and_floor_run_under_one_memory_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def record(command: list[str], output: Path, **options: object) -> Run:
+        asked.append({"command": [str(part) for part in command], **options})
+        output.write_text('noise\n{"node": "inline", "show": [{"memory_limit": "2.7 GiB"}]}\n')
+        return Run(1.0, 1.0, 1, 1)
+
+    monkeypatch.setattr(run, "measure", record)
+    monkeypatch.setattr(run, "_no_difference", lambda floor, warehouse: None)
+    for limit in ("3GB", None):
+        asked.clear()
+        site = run.Site(tmp_path, run.Limits(2**30, 60, limit))
+        run.COMMANDS["build"](site)
+        run.COMMANDS["floor"](site)
+        assert site.memory_limit() == "2.7 GiB"
+        build, floor, _ = asked
+        assert build["command"][1:4] == ["build", "--exclude-resource-type", "unit_test"]  # type: ignore[index]
+        assert build["environment"].get("RAPPORT_MEMORY") == limit  # type: ignore[attr-defined]
+        assert floor["command"][-2:] == (["--memory", "3GB"] if limit else ["--out", str(tmp_path / "floor.duckdb")])  # type: ignore[index]
+
+    # A limit that builds do not keep would compare what cannot be compared.
+    site_limit = run.Limits(2**30, 60, "5GB")
+    monkeypatch.setattr(run, "prepare", lambda *_, **__: {})
+    monkeypatch.setattr(run, "_must", lambda *_: None)
+    monkeypatch.setattr(run, "project_size", lambda *_: {})
+    monkeypatch.setattr(run.Site, "artifact", lambda *_: {})
+    (tmp_path / "start-up").mkdir()
+    with pytest.raises(run.WrongError, match=r"RAPPORT_MEMORY asks for 4\.6 GiB, and a build has 2\.7 GiB"):
+        run.Runner(tmp_path, site_limit, 1, [], tmp_path / "out.json").start_up()
 
 
 def canned(started: str, walls: dict[str, list[float]], participants: int = 3000) -> dict[str, object]:
@@ -203,11 +311,22 @@ def canned(started: str, walls: dict[str, list[float]], participants: int = 3000
         "versions": {"duckdb": "2.0.0"},
         "revision": "abc",
         "repeats": 2,
+        "memory_limit": "3GB",
         "start_up": {
             "participants": 100,
-            "trivial_nodes": 120,
-            "runs": [taken("start-up", 0, 2.0), taken("trivial", 0, 4.0), taken("imports", 0, 1.0)],
+            "runs": [
+                *(taken("start-up", 0, 2.0), taken("imports", 0, 1.0)),
+                *(taken("twin", repeat, wall) for repeat, wall in enumerate((7.0, 7.5, 9.0))),
+                *(taken("empty", repeat, wall) for repeat, wall in enumerate((2.0, 2.5, 3.0))),
+            ],
+            "profile": {
+                "cpu": 7.25,
+                "collecting": 0.125,
+                "imports": {"dbt": 1.5, "scipy": 0.25},
+                "nodes": {"model": 60},
+            },
         },
+        "project": {"models": 60, "longest_chain": 21, "lines": 4999},
         "sizes": [
             {
                 "participants": participants,
@@ -231,12 +350,13 @@ def cells(text: str, start: str) -> list[str]:
 def test_the_report_writes_ratios_between_its_markers(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text(f"Before.\n\n{BEGIN}\n\nNot measured yet.\n\n{END}\n\nAfter.\n", encoding="utf-8")
-    small = {"floor": [2.0, 1.0], "build": [6.0, 5.0], "incremental": [3.0, 3.0]}
+    small = {"floor": [2.0, 1.0], "build": [6.0, 5.0], "refresh": [3.0, 3.0]}
     old, new, large, failed = (tmp_path / f"{name}.json" for name in ("old", "new", "large", "failed"))
     failed.write_text(
         json.dumps(
             {
                 "started": "2026-01-03",
+                "memory_limit": "3GB",
                 "sizes": [{"participants": 20_000_000, "runs": [], "omitted": "the build failed: exit code 2"}],
             }
         )
@@ -255,15 +375,20 @@ def test_the_report_writes_ratios_between_its_markers(tmp_path: Path) -> None:
     assert "20 million participants: omitted, the build failed: exit code 2." in text
     assert "Abacus, 2 cores, 4 GiB" in text
     assert "2026-01-02 (3 thousand participants)" in text
-    assert cells(text, "3 thousand | `dbt build --full-refresh`")[2:] == [
+    assert cells(text, "3 thousand | `dbt build` without unit tests")[2:] == [
         *("5.00", "5.50", "5.00", "4.00", "2.8", "1,024", "2"),
     ]
-    assert cells(text, "3 thousand | pandas")[2] == "omitted: took more than 1.0 GiB"
-    assert cells(text, "full build ÷ floor")[1:3] == ["4.00", "1.50"]
-    assert cells(text, "(full build − start-up) ÷ floor")[1:3] == ["2.50", "1.30"]
-    assert cells(text, "incremental refresh ÷ full build")[1] == "0.55"
-    assert cells(text, "full build ÷ dbt on as many trivial nodes")[1] == "1.38"
-    assert cells(text, "inference in a full build, s")[1] == "0.25"
+    assert cells(text, "3 thousand | pandas")[2] == "did not finish: took more than 1.0 GiB"
+    assert cells(text, "build ÷ floor")[1:3] == ["4.00", "1.50"]
+    assert cells(text, "(build − start-up) ÷ floor | 2")[1:3] == ["2.50", "1.30"]
+    assert cells(text, "(build − start-up) ÷ floor, 10 million")[1:] == ["3.65", "≤ 1.50", "1.30", "yes"]
+    assert cells(text, "refresh ÷ build")[1] == "0.55"
+    assert cells(text, "`dbt build` of the twin without unit tests | 7")[1:] == ["7.00", "7.50", "3.8"]
+    assert cells(text, "CPU seconds of the build")[1:] == ["12.76", "7.25"]
+    assert cells(text, "seconds importing scipy")[1:] == ["0.75", "0.25"]
+    assert cells(text, "CPU seconds collecting garbage")[1:] == ["1.47", "0.12"]
+    assert cells(text, "models | 102 | 60") == ["models", "102", "60"]
+    assert cells(text, "inference in a build, s")[1] == "0.25"
     assert cells(text, "dbt itself")[1] == "3.50"
     picture = (tmp_path / "performance.svg").read_text(encoding="utf-8")
     assert picture.startswith("<?xml")
@@ -309,6 +434,43 @@ def test_own_time_is_counted_for_the_package_or_the_caller() -> None:
         "importing modules": 0.25,
         "dbt.adapters": 0.125,
     }
+
+
+def test_importing_is_counted_for_who_asked_first() -> None:
+    printed = """Some line of dbt's
+import time:    200000 |     200000 |       scipy.special
+import time:   1000000 |    1200000 |     altair
+import time:    500000 |    1700000 |   great_expectations.core
+import time:    100000 |    1800000 | great_expectations
+import time:     40000 |      40000 |   scipy.special._ufuncs
+import time:     60000 |     100000 | scipy.special
+import time:    300000 |     300000 |   pandas
+import time:     10000 |     310000 | rapport.study
+import time:      5000 |       5000 | zipfile
+"""
+    assert import_seconds(printed) == {
+        **{"great_expectations": 1.8, "scipy": 0.1, "pandas": 0.3, "other": 0.015},
+        **dict.fromkeys(("dbt", "statsmodels", "pyarrow"), 0.0),
+    }
+
+
+def test_a_build_says_where_its_start_went(tmp_path: Path) -> None:
+    write_trivial_project(tmp_path / "project", 2)
+    out, output = tmp_path / "inside.json", tmp_path / "output.txt"
+    command = [sys.executable, "-X", "importtime", "-m", "benchmarks.start_up", out, "build"]
+    ended = measure(
+        [*command, "--project-dir", tmp_path / "project", "--profiles-dir", tmp_path / "project"],
+        output,
+        folder=tmp_path / "project",
+        environment={"PYTHONPATH": str(PAGE.parents[1])},
+    )
+    assert ended.failure is None, output.read_text()
+    results = json.loads((tmp_path / "project" / "target" / "run_results.json").read_text())
+    profile = start_up_profile(import_seconds(output.read_text()), json.loads(out.read_text()), results)
+    assert profile["nodes"] == {"model": 2}
+    assert 0 < profile["collecting"] < profile["cpu"] <= ended.cpu
+    assert profile["imports"]["dbt"] > 0.1
+    assert profile["imports"]["great_expectations"] == 0
 
 
 def test_sizes_and_trivial_nodes(tmp_path: Path) -> None:

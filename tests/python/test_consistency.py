@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rapport.consistency import Figures, Interval, Verdict, consistency_table, judge
-from rapport.consistency import rules as r
+from reproduction.consistency import Figures, Interval, Verdict, consistency_table, judge
+from reproduction.consistency import rules as r
+from reproduction.consistency.__main__ import main
 
 SEED = Path(__file__).parents[2] / "seeds" / "printed_figures.csv"
+COMMITTED = SEED.with_name("recomputed_figures.csv")
 DOCS = Path(__file__).parents[2] / "docs" / "printed-figures.md"
 SECTIONS = {
     "abstract": 46,
@@ -609,6 +611,39 @@ def test_altered_figures_change_the_verdict(
     about = changed["inputs"].str.contains(f"{figure_id} = ") | changed["printed"].str.contains(f"{figure_id} = ")
     found = rows(changed[about], rule, subject)
     assert verdict in set(found["verdict"]), found.to_string()
+
+
+# ---------------------------------------------------------------- the committed seed
+
+
+def committed(path: Path) -> pd.DataFrame:
+    """A seed as the warehouse reads it: text, and an empty field is nothing."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+
+
+def test_the_committed_seed_is_what_the_printed_figures_give(table: pd.DataFrame) -> None:
+    """`make consistency` writes it anew after a change of the printed figures or of a formula."""
+    pd.testing.assert_frame_equal(committed(COMMITTED), table, check_dtype=False)
+
+
+def test_the_command_writes_the_committed_seed(
+    tmp_path: Path, seed: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str | Path) -> int:
+        monkeypatch.setattr("sys.argv", ["consistency", *map(str, arguments)])
+        return main()
+
+    out, printed = tmp_path / "out.csv", tmp_path / "printed.csv"
+    assert run("--printed-figures", SEED, "--out", out) == 0
+    assert out.read_bytes() == COMMITTED.read_bytes()
+    altered(seed, "t1_female_percent_teletherapy", "55.0%", 55.0).to_csv(printed, index=False)
+    assert run("--printed-figures", printed, "--out", out) == 0
+    now, before = committed(out), committed(COMMITTED)
+    assert 0 < (now != before).any(axis=1).sum() < 10
+    seed[seed["figure_id"] != "res_change_anova_f"].to_csv(printed, index=False)
+    assert run("--printed-figures", printed, "--out", out) == 2
+    assert "res_change_anova_f" in capsys.readouterr().err
+    assert committed(out).equals(now)
 
 
 # ---------------------------------------------------------------- refusals

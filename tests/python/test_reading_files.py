@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import gzip
 import os
@@ -1381,7 +1382,10 @@ def warning_of(table: str, rule: str, rows: str) -> tuple[bool, int | None]:
     with duckdb.connect() as connection:
         connection.execute("create schema judged")
         connection.execute(f"create table judged.rows as {rows}")
-        [verdict] = judge(connection, [replace(suite.part([rule], "rows"), schema="judged")])
+        chosen = copy.deepcopy(suite.expectations)
+        chosen.expectations = [item for item in chosen.expectations if item.meta["rule"] == rule]
+        alone = replace(suite, schema="judged", table="rows", repeated=None, expectations=chosen)
+        [verdict] = judge(connection, [alone])
     assert verdict.severity == "warning"
     return verdict.passed, verdict.unexpected
 
@@ -1397,12 +1401,12 @@ def warning_of(table: str, rule: str, rows: str) -> tuple[bool, int | None]:
 )
 def test_items_that_look_coded_1_to_6_are_a_warning(count: int, low: int, high: int, objects: int) -> None:
     items = ", ".join(f"({low} + n % {high - low + 1})::integer as item_{i}" for i in range(1, 6))
-    rows = f"select 'A' || n as assessment_id, {items} from range({count}) as t(n)"
+    rows = f"select 'A' || n as assessment_id, 'p' as part_file, n as row_number, {items} from range({count}) as t(n)"
     found = warning_of("who5_assessments", "items look coded 0 to 5, not 1 to 6", rows)
     assert found == (objects == 0, objects)
 
 
 def test_a_country_that_may_be_a_missing_value_is_a_warning() -> None:
-    rows = "select * from (values ('P1', 'NA'), ('P2', 'DE'), ('P3', null)) as t(participant_id, country_code)"
+    rows = "select *, 'p' as part_file, 0 as row_number from (values ('P1', 'NA'), ('P2', 'DE'), ('P3', null)) as t(participant_id, country_code)"
     rule = "country_code NA means Namibia, not a missing value written by R"
     assert warning_of("participants", rule, rows) == (False, 1)

@@ -220,7 +220,7 @@ WORDS = (
         "Aim 1",
         "Aim 2",
     ),
-    *("Aim 3", "(aim 1)", "(aim 2)", "(aim 3)", "P ≤ .05", "below 0", "per 1", "SHA-256", "participants per SD"),
+    *("90%", "Aim 3", "(aim 1)", "(aim 2)", "(aim 3)", "P ≤ .05", "below 0", "per 1", "SHA-256", "participants per SD"),
 )
 
 
@@ -363,6 +363,48 @@ def test_undefined_tests_say_why(of_400: Tables) -> None:
     assert "No statement on alliance as a predictor of well-being: no participants." in text
     assert "None" not in text
     assert "nan" not in text
+
+
+def test_no_interval_of_eta_squared_is_no_equality(of_400: Tables) -> None:
+    note = "effect size: no interval, groups without any difference are seldom as much alike as these"
+    for analysis in ("alliance_by_utilization", "wellbeing_change_by_utilization"):
+        change(
+            of_400,
+            analysis,
+            "utilization_type",
+            **{"p_value": 0.98, "effect_size": -0.035, "effect_size_low": None, "effect_size_high": None, "note": note},
+        )
+    text = all_sentences(of_400)
+    assert text.count(f"η² = {MINUS}.035); {note}.") == 2
+    assert "negligible effect" not in text
+    assert "90% CI" not in text
+    for table in (tables.alliance_tests, tables.wellbeing_tests):
+        assert note in tables.draw(table(everything(of_400))).word
+
+
+def test_intervals_of_eta_squared_say_their_level(of_400: Tables) -> None:
+    change(
+        of_400, "alliance_by_utilization", "utilization_type", p_value=0.2, effect_size_low=0.0, effect_size_high=0.02
+    )
+    assert re.search(
+        r"η² = \S+, 90% CI \.000 to \.020\); the interval allows up to a small effect", all_sentences(of_400)
+    )
+
+
+def test_a_perfect_rank_correlation_of_three_is_no_finding(of_400: Tables) -> None:
+    note = "perfect monotone association: t is infinite, its P of 0 an approximation; exact P = .333"
+    change(
+        of_400,
+        "alliance_vs_age",
+        "age_years",
+        **{"n": 3, "estimate": 1.0, "statistic": None, "p_value": 0.0, "note": note},
+        **{"effect_size_low": None, "effect_size_high": None},
+    )
+    text = all_sentences(of_400)
+    assert f"With age: Spearman's ρ = 1.000 ({note})." in text
+    assert "Older participants" not in text
+    assert not re.search(r"varied with[^;]*\bage \(", answers(of_400)[0])
+    assert "no test can be shown by age" in answers(of_400)[0]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, Warehouse
 
-from rapport.twin import write_twin
+from reproduction.twin import write_twin
 
 TWIN = ROOT / "demo"
 COHORT = """

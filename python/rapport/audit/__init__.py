@@ -1,23 +1,20 @@
-"""The audit: judges part files, raw rows, candidates and findings before anything is published.
+"""The audit: judges raw rows, candidates and findings before anything is published.
 
-Two kinds of judge, one kind of verdict. :func:`check_files` looks at the part files themselves, and
-:func:`run_suites` lets Great Expectations judge tables inside the warehouse. Both return one row a rule.
+:func:`run_suites` lets Great Expectations judge tables inside the warehouse, one verdict a rule; what is wrong with the
+files themselves :mod:`rapport.reading` says, in verdicts of the same kind.
 """
 
-from rapport.audit.files import check_files
-from rapport.audit.part_files import list_part_files
-from rapport.audit.raw import find_faults, judge_accepted, judge_raw
+from rapport.audit.raw import find_faults, judge_accepted, judge_raw, judge_rows
 from rapport.audit.suites import SuiteError, load_suites, run_suites
 from rapport.audit.verdict import Verdict, verdict_table
 
 __all__ = [
     "SuiteError",
     "Verdict",
-    "check_files",
     "find_faults",
     "judge_accepted",
     "judge_raw",
-    "list_part_files",
+    "judge_rows",
     "load_suites",
     "run_suites",
     "verdict_table",

@@ -1,28 +1,131 @@
 """Great Expectations' SQL engine on a connection that is already open.
 
 Great Expectations has no engine for DuckDB. Its SQLAlchemy engine works through ``duckdb_engine`` once four things
-are mended, and two of its metrics, which cost the most on large tables, are computed in a way of their own: here and
+are mended, and some of its metrics, which cost the most on large tables, are computed in a way of their own: here and
 nowhere else.
 """
 
 from __future__ import annotations
 
 import atexit
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import unwrap
 from typing import Any, ClassVar
 
 import duckdb
 import duckdb_engine
 import sqlalchemy
 from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
-from great_expectations.expectations.metrics import ColumnValuesUnique
-from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
+from great_expectations.expectations.metrics import (
+    ColumnValuesBetween,
+    ColumnValuesInSet,
+    ColumnValuesNonNull,
+    ColumnValuesNull,
+    ColumnValuesUnique,
+)
+from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnMapMetricProvider,
+    column_condition_partial,
+)
+from great_expectations.expectations.metrics.metric_provider import metric_partial, metric_value
 from great_expectations.expectations.metrics.query_metrics import UnexpectedRowsQueryTable
+from great_expectations.expectations.metrics.query_metrics.query_row_count.unexpected_rows_query_row_count import (
+    UnexpectedRowsQueryRowCount,
+)
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.validator.metric_configuration import MetricConfiguration
 from sqlalchemy.pool import StaticPool
+
+from rapport.audit.verdict import MAX_SAMPLE_KEYS, NO_KEY
+
+CONDITION_ON_ROWS = re.compile(
+    r"select (?P<key>[\w.]+)(?:, [\w.]+)* from (?P<source>\{batch\}(?: as \w+)?(?: left join .+?)?)"
+    r" where (?P<condition>.+)",
+    re.DOTALL,
+)
+"""A query for the rows of the judged table, maybe with what belongs to them in another, that meet a condition."""
+MORE_THAN_A_CONDITION = re.compile(
+    r"\b(select|where|group|having|qualify|window|over|order|limit|offset|sample|union|intersect|except)\b|--|/\*|;"
+)
+LONG_LIST = 16
+"""From how many values on a set is looked up instead of compared value by value."""
+
+
+@dataclass(frozen=True)
+class RowCondition:
+    """A query taken apart: of the rows of ``source`` (SQL after ``from``) those that meet ``condition``."""
+
+    key: str
+    source: str
+    condition: str
+
+    @classmethod
+    def of(cls, query: str) -> RowCondition | None:
+        """The parts of a query, or ``None`` for one that is more than a condition on rows."""
+        parts = CONDITION_ON_ROWS.fullmatch(query.strip())
+        if not parts:
+            return None
+        # Texts and quoted names may hold any word.
+        bare = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "''", f"{parts['source']} {parts['condition']}").lower()
+        return None if MORE_THAN_A_CONDITION.search(bare) else cls(**parts.groupdict())
+
+
+class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
+    """A table that is judged, with what its suite and the build know of it.
+
+    ``queries`` are those of the suite; the ones that join the same rows are answered together. ``repeated`` is a
+    query for ``part_file`` and ``row_number`` of every row whose ``key`` another row of the judged table shares; without
+    one the table is searched for them.
+    """
+
+    key: str | None = None
+    repeated: str | None = None
+    queries: Sequence[str] = ()
+
+    def __init__(self, **arguments: Any) -> None:
+        """Great Expectations' arguments."""
+        super().__init__(**arguments)
+        self.examples: dict[str, list[str]] = {}
+        self._counts: dict[str, int] = {}
+
+    def count(self, query: str) -> int | None:
+        """How many rows a query finds, counted in one pass with all that join the same rows; some of their keys.
+
+        ``None`` for a query that is more than a condition on rows.
+        """
+        asked = RowCondition.of(query)
+        if asked is None:
+            return None
+        if query not in self._counts:
+            together = {
+                other: parts
+                for other in (query, *self.queries)
+                if (parts := RowCondition.of(other)) is not None and parts.source == asked.source
+            }
+            aggregates = ", ".join(
+                f"count(*) filter (where {parts.condition}),"
+                f" min(coalesce({parts.key}::varchar, '{NO_KEY}'), {MAX_SAMPLE_KEYS}) filter (where {parts.condition})"
+                for parts in together.values()
+            )
+            table = f'"{self.selectable.schema}"."{self.selectable.name}"'
+            [found] = self.execution_engine.execute_query(
+                _raw(f"select {aggregates} from {asked.source.replace('{batch}', table)}")
+            ).fetchall()
+            self._counts.update(zip(together, found[::2], strict=True))
+            self.examples.update({other: keys or [] for other, keys in zip(together, found[1::2], strict=True)})
+        return self._counts[query]
+
+
+def _raw(sql: str) -> sqlalchemy.TextClause:
+    """SQL in which no colon stands for a parameter."""
+    return sqlalchemy.text(sql.replace(":", "\\:"))
 
 
 class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
@@ -36,6 +139,18 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
         """The rows of a query, detached from the connection."""
         with self.get_connection() as open_connection:
             return open_connection.execute(query).freeze()()
+
+    def resolve_metrics(
+        self,
+        metrics_to_resolve: Iterable[MetricConfiguration],
+        metrics: dict[Any, Any] | None = None,
+        runtime_configuration: dict[str, Any] | None = None,
+    ) -> dict[Any, Any]:
+        """Values of metrics; aggregates wait until nothing else is left, so that one scan answers all of them."""
+        asked = list(metrics_to_resolve)
+        first = [metric for metric in asked if "metric_partial_fn" not in metric.metric_dependencies]
+        found: dict[Any, Any] = super().resolve_metrics(first or asked, metrics, runtime_configuration)
+        return found
 
 
 class DescribedColumns(TableMetricProvider):  # type: ignore[misc]
@@ -54,9 +169,11 @@ class DescribedColumns(TableMetricProvider):  # type: ignore[misc]
 
 
 class RepeatedRows(TableMetricProvider):  # type: ignore[misc]
-    """How many rows share their value of a column with another, by grouping.
+    """How many rows share their value of a column with another.
 
-    The base class numbers the rows of each value in a window, which sorts the table; the count is the same.
+    The base class numbers the rows of each value in a window, which sorts the table; the count is the same. Here only
+    values whose 64-bit hash occurs more than once are grouped: equal values have equal hashes. Where the build has
+    found the repeated keys already, only their rows are looked at.
     """
 
     metric_name = "column_values.unique.unexpected_count"
@@ -66,17 +183,123 @@ class RepeatedRows(TableMetricProvider):  # type: ignore[misc]
     @metric_value(engine=DuckDBExecutionEngine)  # type: ignore[untyped-decorator]
     def _duckdb(cls, execution_engine: DuckDBExecutionEngine, metric_domain_kwargs: dict[str, Any], **_: Any) -> int:
         judged, _, column_of = execution_engine.get_compute_domain(metric_domain_kwargs, MetricDomainTypes.COLUMN)
+        batch = execution_engine.batch_manager.active_batch_data
         column: sqlalchemy.ColumnClause[Any] = sqlalchemy.column(column_of["column"])
-        repeated = (
+        value_hash = sqlalchemy.func.hash(column)
+        repeated: sqlalchemy.ColumnElement[bool]
+        if isinstance(batch, JudgedTable) and batch.repeated and column.name == batch.key:
+            repeated = sqlalchemy.literal_column(f"(part_file, row_number) in (from {batch.repeated})")
+        else:
+            repeated = value_hash.in_(
+                sqlalchemy.select(value_hash)
+                .select_from(judged)
+                .where(column.is_not(None))
+                .group_by(value_hash)
+                .having(sqlalchemy.func.count() > 1)
+            )
+        groups = (
             sqlalchemy.select(sqlalchemy.func.count().label("rows"))
             .select_from(judged)
-            .where(column.is_not(None))
+            .where(column.is_not(None), repeated)
             .group_by(column)
             .having(sqlalchemy.func.count() > 1)
             .subquery()
         )
-        [(rows,)] = execution_engine.execute_query(sqlalchemy.select(sqlalchemy.func.sum(repeated.c.rows))).fetchall()
+        [(rows,)] = execution_engine.execute_query(sqlalchemy.select(sqlalchemy.func.sum(groups.c.rows))).fetchall()
         return int(rows or 0)
+
+
+class RowsOfAQuery(TableMetricProvider):  # type: ignore[misc]
+    """How many rows a query finds.
+
+    The base class runs each query by itself. A condition on a row of its own is counted in the scan that answers every
+    other rule on rows, and conditions on the same joined rows are counted together.
+    """
+
+    metric_name = UnexpectedRowsQueryRowCount.metric_name
+    domain_keys = UnexpectedRowsQueryTable.domain_keys
+    value_keys = ("unexpected_rows_query",)
+
+    @metric_partial(  # type: ignore[untyped-decorator]
+        engine=DuckDBExecutionEngine,
+        partial_fn_type=MetricPartialFunctionTypes.AGGREGATE_FN,
+        domain_type=MetricDomainTypes.TABLE,
+    )
+    def _duckdb(
+        cls,
+        execution_engine: DuckDBExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        **others: Any,
+    ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        domain = {"table": None, **metric_domain_kwargs}  # as rules on columns write it: what differs is asked apart
+        query = metric_value_kwargs["unexpected_rows_query"]
+        parts = RowCondition.of(query)
+        if parts and " join " not in parts.source and " as " not in parts.source:
+            condition: sqlalchemy.ColumnElement[bool] = sqlalchemy.literal_column(f"({parts.condition})")
+            return sqlalchemy.func.count().filter(condition), domain, {}
+        rows = execution_engine.batch_manager.active_batch_data.count(query)
+        if rows is None:
+            rows = UnexpectedRowsQueryRowCount._sqlalchemy(
+                UnexpectedRowsQueryRowCount,
+                execution_engine=execution_engine,
+                metric_domain_kwargs=metric_domain_kwargs,
+                metric_value_kwargs=metric_value_kwargs,
+                **others,
+            )
+        counted = sqlalchemy.literal(rows)
+        return sqlalchemy.func.coalesce(sqlalchemy.func.max(counted), counted), domain, {}
+
+
+class RuleOnRows(ColumnMapMetricProvider):  # type: ignore[misc]
+    """A condition on a column that does not wait for the number of rows: both are counted in one scan."""
+
+    @classmethod
+    def _get_evaluation_dependencies(cls, *arguments: Any, **named: Any) -> dict[str, Any]:
+        dependencies: dict[str, Any] = super()._get_evaluation_dependencies(*arguments, **named)
+        dependencies.pop("table.row_count", None)
+        return dependencies
+
+
+class NotNull(RuleOnRows):
+    """Great Expectations' condition."""
+
+    condition_metric_name = ColumnValuesNonNull.condition_metric_name
+    filter_column_isnull = False
+    _duckdb = column_condition_partial(engine=DuckDBExecutionEngine)(unwrap(ColumnValuesNonNull._sqlalchemy))
+
+
+class Null(RuleOnRows):
+    """Great Expectations' condition."""
+
+    condition_metric_name = ColumnValuesNull.condition_metric_name
+    filter_column_isnull = False
+    _duckdb = column_condition_partial(engine=DuckDBExecutionEngine)(unwrap(ColumnValuesNull._sqlalchemy))
+
+
+class Between(RuleOnRows):
+    """Great Expectations' condition."""
+
+    condition_metric_name = ColumnValuesBetween.condition_metric_name
+    condition_value_keys = ColumnValuesBetween.condition_value_keys
+    _duckdb = column_condition_partial(engine=DuckDBExecutionEngine)(unwrap(ColumnValuesBetween._sqlalchemy))
+
+
+class InSet(RuleOnRows):
+    """Great Expectations' condition, but for long sets.
+
+    DuckDB compares a value with each of a list in turn; in a table of them it looks the value up.
+    """
+
+    condition_metric_name = ColumnValuesInSet.condition_metric_name
+    condition_value_keys = ColumnValuesInSet.condition_value_keys
+
+    @column_condition_partial(engine=DuckDBExecutionEngine)  # type: ignore[untyped-decorator]
+    def _duckdb(cls, column: Any, value_set: Any, **_: Any) -> Any:
+        if value_set and len(value_set) >= LONG_LIST:
+            listed = sqlalchemy.values(sqlalchemy.column("listed"), name="listed").data([(v,) for v in value_set])
+            return column.in_(sqlalchemy.select(listed.c.listed))
+        return ColumnValuesInSet._sqlalchemy_impl(column, value_set)
 
 
 class UnfetchedRows(TableMetricProvider):  # type: ignore[misc]

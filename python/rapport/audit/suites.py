@@ -2,8 +2,9 @@
 
 A suite is one JSON file in Great Expectations' own format. Its ``meta`` names the table that it judges
 (``schema`` and ``table``), what people call it (``label``) and the column whose values may be shown when a
-rule is broken (``key``). Every expectation says its ``severity`` and, in its ``meta``, its ``rule`` in plain
-words.
+rule is broken (``key``); a raw suite also names the table of rows that share their key (``repeated``). Every
+expectation says its ``severity`` and, in its ``meta``, its ``rule`` in plain words. With ``"example": "place"``
+a broken rule names file, line and column of a row instead of its key.
 
 The expectations run as SQL on the build's own connection: no row of a participant enters Python.
 """
@@ -13,8 +14,10 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import os
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +26,21 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from rapport.audit.kinds import why_not_judged
+from rapport.audit.startup import import_great_expectations
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     from great_expectations import ExpectationSuite
 
     from rapport.audit.engine import DuckDBExecutionEngine
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
-PARTICIPANT = "participant"
-"""Scope of a query whose verdict on a row depends on no row but those of the same participant."""
+ROW = ("part_file", "row_number")
+"""The columns that tell a row of the raw export from every other."""
+PLACE = "place"
+SUITE_META = ("schema", "table", "label", "key", "repeated")
+RULE_META = {"rule": None, "example": (PLACE,)}
 
 
 class SuiteError(ValueError):
@@ -50,12 +56,13 @@ class Suite:
     table: str
     label: str
     key: str | None
+    repeated: str | None
     expectations: ExpectationSuite
 
     @property
-    def rules(self) -> list[str]:
-        """The names of its rules, in their order."""
-        return [expectation.meta["rule"] for expectation in self.expectations.expectations]
+    def batch(self) -> str:
+        """The judged table as SQL."""
+        return f'"{self.schema}"."{self.table}"'
 
     def on_tables(self, old: str, new: str) -> Suite:
         """The same suite on the tables whose names begin with ``new`` instead of ``old`` (``schema.prefix``)."""
@@ -67,19 +74,49 @@ class Suite:
                 query.unexpected_rows_query = query.unexpected_rows_query.replace(old, new)
         return replace(self, schema=schema, table=table, expectations=moved)
 
-    def part(self, rules: Collection[str], table: str | None = None) -> Suite:
-        """Some rules of the suite, on another table of the schema if one is named (what a query joins stays)."""
-        chosen = copy.deepcopy(self.expectations)
-        chosen.expectations = [item for item in chosen.expectations if item.meta["rule"] in rules]
-        return replace(self, table=table or self.table, expectations=chosen)
+    def tables(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
+        """Every table that the suite looks at, as ``schema.table``."""
+        found = {f"{self.schema}.{self.table}"}
+        if self.repeated:
+            found.add(f"{self.schema}.{self.repeated}")
+        for expectation in self.expectations.expectations:
+            if expectation.expectation_type == UNEXPECTED_ROWS:
+                query: Any = expectation
+                found |= tables_of(connection, query.unexpected_rows_query.replace("{batch}", self.batch))
+        return found
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
+    """The tables that a query names, as ``schema.table``; views are not looked through.
+
+    Raises :class:`SuiteError` for a query that DuckDB cannot parse.
+    """
+    [(text,)] = connection.execute("select json_serialize_sql(?::varchar)", [query]).fetchall()
+    parsed = json.loads(text)
+    if parsed["error"]:
+        raise SuiteError(f"not a query: {query}")
+
+    def nodes(node: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(node, dict):
+            yield node
+        for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from nodes(inner)
+
+    ctes = {named["key"] for node in nodes(parsed) for named in node.get("cte_map", {}).get("map", ())}
+    return {
+        f"{node['schema_name'] or 'main'}.{node['table_name']}"
+        for node in nodes(parsed)
+        if node.get("type") == "BASE_TABLE" and (node["schema_name"] or node["table_name"] not in ctes)
+    }
 
 
 def load_suites(folder: Path | str) -> list[Suite]:
     """All suites of a folder, in the order of their file names.
 
     Raises :class:`SuiteError` if the folder holds none, or if a file says anything that Great Expectations
-    would drop or misread: an unknown expectation, severity, scope or argument, a missing rule name, two rules of
-    one name, or no expectation of a row count (without it an empty table passes every other rule).
+    would drop, misread or not judge in DuckDB: an unknown kind of expectation, severity, argument or entry of ``meta``,
+    a missing rule name, two rules of one name, or no expectation of a row count (without it an empty table passes every
+    other rule).
     """
     paths = sorted(Path(folder).glob("*.json"))
     if not paths:
@@ -89,6 +126,7 @@ def load_suites(folder: Path | str) -> list[Suite]:
 
 def load_suite(path: Path) -> Suite:
     """One suite file; see :func:`load_suites` for what it refuses."""
+    import_great_expectations()
     from great_expectations import ExpectationSuite
     from great_expectations.exceptions import GreatExpectationsError
 
@@ -100,6 +138,9 @@ def load_suite(path: Path) -> Suite:
     for name in ("schema", "table", "label"):
         if not meta.get(name):
             raise SuiteError(f"{path}: meta.{name} is missing")
+    for name in meta:
+        if name not in SUITE_META:
+            raise SuiteError(f"{path}: meta.{name} is none of {', '.join(SUITE_META)}")
     written = document.get("expectations", [])
     rules = []
     for position, expectation in enumerate(written, start=1):
@@ -112,9 +153,10 @@ def load_suite(path: Path) -> Suite:
         if rule in rules:
             raise SuiteError(f"{place}: a second rule named {rule!r}")
         rules.append(rule)
-        scope = expectation["meta"].get("scope", PARTICIPANT)
-        if scope != PARTICIPANT:
-            raise SuiteError(f"{place}: meta.scope {scope!r} is not {PARTICIPANT!r}")
+        for name, value in expectation["meta"].items():
+            known = RULE_META.get(name, ())
+            if known is not None and value not in known:
+                raise SuiteError(f"{place}: meta.{name} {value!r} is not known")
     if not any(expectation["type"] == "expect_table_row_count_to_be_between" for expectation in written):
         raise SuiteError(f"{path}: no expectation of a row count")
     try:
@@ -127,6 +169,9 @@ def load_suite(path: Path) -> Suite:
         kept = loaded.get(expectation["meta"]["rule"])
         if kept is None or kept.expectation_type != expectation["type"]:
             raise SuiteError(f"{place}: Great Expectations does not know it and would drop it")
+        unjudged = why_not_judged(expectation["type"])
+        if unjudged:
+            raise SuiteError(f"{place}: {unjudged}")
         if str(kept.severity.value) != expectation["severity"]:
             raise SuiteError(f"{place}: severity {expectation['severity']!r} would become {kept.severity.value!r}")
     return Suite(
@@ -135,22 +180,45 @@ def load_suite(path: Path) -> Suite:
         table=meta["table"],
         label=meta["label"],
         key=meta.get("key"),
+        repeated=meta.get("repeated"),
         expectations=suite,
     )
 
 
-def run_suites(connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, folder: Path | str) -> pa.Table:
+def run_suites(
+    connection: duckdb.DuckDBPyConnection,
+    build: pd.DataFrame,
+    folder: Path | str,
+    tables: Iterable[duckdb.DuckDBPyRelation],
+) -> pa.Table:
     """Verdicts of all suites of a folder on the tables they name.
 
     ``build``: one row; ``build_id`` marks the verdicts, and every other column can be named by an
-    expectation as a suite parameter (``{"$PARAMETER": "min_followup_days"}``). Returns the columns of
-    ``audit.validation_results``. The layer is the folder's name.
+    expectation as a suite parameter (``{"$PARAMETER": "min_followup_days"}``). ``tables``: what the calling model
+    depends on, as ``dbt.ref`` returned it. Returns the columns of ``audit.validation_results``. The layer is the
+    folder's name.
 
-    Raises :class:`SuiteError` for a suite that cannot be taken at its word.
+    Raises :class:`SuiteError` for a suite that cannot be taken at its word, or that looks at a table which is not among
+    ``tables``: it might judge what an earlier build left.
     """
     parameters = suite_parameters(build)
-    verdicts = judge(connection, load_suites(folder), parameters)
+    suites = load_suites(folder)
+    check_dependencies(connection, suites, tables)
+    verdicts = judge(connection, suites, parameters)
     return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
+
+
+def check_dependencies(
+    connection: duckdb.DuckDBPyConnection, suites: Iterable[Suite], tables: Iterable[duckdb.DuckDBPyRelation]
+) -> None:
+    """Raises :class:`SuiteError` if a suite looks at a table that the calling model does not depend on."""
+    declared: set[str] = set()
+    for table in tables:
+        declared |= tables_of(connection, table.sql_query())
+    for suite in suites:
+        overlooked = sorted(suite.tables(connection) - declared)
+        if overlooked:
+            raise SuiteError(f"{suite.path}: judges {', '.join(overlooked)}, which this model does not depend on")
 
 
 def suite_parameters(build: pd.DataFrame) -> dict[str, Any]:
@@ -167,150 +235,266 @@ def judge(
     An expectation that cannot be evaluated (a missing column, say) is a broken critical rule, whatever its
     own severity: what has not been looked at has not passed.
     """
+    with _judges(connection, suites, parameters) as judges:
+        return [verdict for judge_ in judges for verdict in judge_.verdicts()]
+
+
+def fault_queries(
+    connection: duckdb.DuckDBPyConnection,
+    suites: Iterable[Suite],
+    rules: dict[str, list[str]],
+    parameters: dict[str, Any] | None = None,
+) -> Iterator[tuple[str, str, str]]:
+    """Queries for all rows that some rules object to: label of the suite, rule and SQL, nothing of it run.
+
+    ``rules``: the rules by label. A query returns ``part_file``, ``row_number``, ``row_key`` and, for a rule on
+    uniqueness, ``loaded_at``. Its condition is the one that Great Expectations counts by.
+    """
+    with _judges(connection, suites, parameters) as judges:
+        for judge_ in judges:
+            for rule in rules.get(judge_.suite.label, []):
+                yield judge_.suite.label, rule, judge_.fault_query(rule)
+
+
+@contextmanager
+def _judges(
+    connection: duckdb.DuckDBPyConnection, suites: Iterable[Suite], parameters: dict[str, Any] | None
+) -> Iterator[Iterator[_Judge]]:
+    import_great_expectations()
     from rapport.audit.engine import engine_on
 
     with engine_on(connection) as engine:
-        return [verdict for suite in suites for verdict in _judge_on(engine, connection, suite, parameters)]
+        yield (_Judge(engine, connection, suite, parameters or {}) for suite in suites)
 
 
-def _judge_on(
-    engine: DuckDBExecutionEngine,
-    connection: duckdb.DuckDBPyConnection,
-    suite: Suite,
-    parameters: dict[str, Any] | None,
-) -> list[Verdict]:
-    """Verdicts of one suite.
+@dataclass
+class _Judge:
+    """One suite on its table.
 
-    Whether every rule holds is one scan of the table, one grouping for each unique column and one count for each query.
-    Only what is broken, or holds for most rows, is counted and looked up by key.
+    Whether every rule holds is one scan of the table for all rules on rows and the number of rows, one look at the
+    repeated keys for each unique column and one query for each rule on other tables. Only what is broken, or holds for
+    most rows, is counted and looked up by key.
     """
-    from great_expectations.core.batch import Batch
-    from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
-    from great_expectations.validator.validator import Validator
 
-    batch = SqlAlchemyBatchData(execution_engine=engine, table_name=suite.table, schema_name=suite.schema)
-    validator = Validator(execution_engine=engine, batches=[Batch(data=batch)], data_context=_context())
-    expectations = suite.expectations.expectations
+    engine: DuckDBExecutionEngine
+    connection: duckdb.DuckDBPyConnection
+    suite: Suite
+    parameters: dict[str, Any]
+    columns: list[str] = field(init=False)
+    examples: dict[str, list[str]] = field(init=False)
+    validator: Any = field(init=False)
 
-    def results_of(chosen: list[Any], result_format: dict[str, Any]) -> dict[str, Any]:
+    def __post_init__(self) -> None:
+        from great_expectations.core.batch import Batch
+        from great_expectations.validator.validator import Validator
+
+        from rapport.audit.engine import JudgedTable
+
+        batch = JudgedTable(execution_engine=self.engine, table_name=self.suite.table, schema_name=self.suite.schema)
+        batch.key = self.suite.key
+        if self.suite.repeated:
+            batch.repeated = (
+                f'(select part_file, row_number from "{self.suite.schema}"."{self.suite.repeated}"'
+                f" where table_name = '{self.suite.label}' and standing = 'contested')"
+            )
+        batch.queries = [
+            query.unexpected_rows_query
+            for query in self.suite.expectations.expectations
+            if query.expectation_type == UNEXPECTED_ROWS
+        ]
+        self.examples = batch.examples
+        self.validator = Validator(execution_engine=self.engine, batches=[Batch(data=batch)], data_context=_context())
+        try:
+            self.columns = self.connection.sql(f"from {self.suite.batch}").columns
+        except duckdb.CatalogException:
+            self.columns = []
+
+    def verdicts(self) -> list[Verdict]:
+        """One verdict for each expectation, in the order of the file."""
+        expectations = self.suite.expectations.expectations
         # Validator.validate() keeps one expectation of each type and column and drops the others; this is the call
         # beneath it, which takes them as they are.
-        configurations = validator.process_expectations_for_validation(
-            [expectation.configuration for expectation in chosen], parameters
+        outcome = self.validator.graph_validate(
+            self._configurations(expectations), runtime_configuration={"catch_exceptions": True}
         )
-        outcome = validator.graph_validate(
-            configurations,
-            runtime_configuration={"result_format": result_format, "catch_exceptions": True},
+        results = {result.expectation_config.meta["rule"]: result for result in outcome}
+        rows = next(
+            (
+                int(result.result["observed_value"])
+                for result in results.values()
+                if result.expectation_config.type.startswith("expect_table_row_count_") and result.result
+            ),
+            None,
         )
-        return {result.expectation_config.meta["rule"]: result for result in outcome}
+        unclear = [item for item in expectations if _is_unclear(item, results.get(item.meta["rule"]))]
+        counts = self._counts(unclear)
+        return [self._verdict(item, results.get(item.meta["rule"]), rows, counts) for item in expectations]
 
-    queries = [item for item in expectations if item.expectation_type == UNEXPECTED_ROWS]
-    others = [item for item in expectations if item.expectation_type != UNEXPECTED_ROWS]
-    results = results_of(others, {"result_format": "BOOLEAN_ONLY"}) | results_of(queries, {"result_format": "BASIC"})
-    unclear = [item for item in others if _is_unclear(item, results.get(item.meta["rule"]))]
-    if unclear:
-        detailed: dict[str, Any] = {
-            "result_format": "SUMMARY",
-            "partial_unexpected_count": MAX_SAMPLE_KEYS,
-            "include_unexpected_rows": False,
+    def fault_query(self, rule: str) -> str:
+        """SQL for the rows that break a rule, by Great Expectations' own condition."""
+        expectation = next(item for item in self.suite.expectations.expectations if item.meta["rule"] == rule)
+        if expectation.expectation_type == UNEXPECTED_ROWS:
+            query: Any = expectation
+            found = query.unexpected_rows_query.replace("{batch}", self.suite.batch)
+            key = self.connection.sql(found).columns[0]
+            return f"select part_file, row_number, {key} as row_key from ({found})"
+        if expectation.expectation_type == "expect_column_values_to_be_unique":
+            # Of the rows of one key only those of the same moment contradict one another.
+            return (
+                f"select part_file, row_number, row_key, loaded_at from {self._broken_rows(expectation)}"
+                " where loaded_at is not null qualify count(*) over (partition by row_key, loaded_at) > 1"
+            )
+        return f"select part_file, row_number, row_key from {self._broken_rows(expectation)}"
+
+    def _configurations(self, expectations: Iterable[Any], result_format: Any = None) -> list[Any]:
+        """Great Expectations' form of some expectations, parameters filled in."""
+        configurations = []
+        for expectation in expectations:
+            configuration = expectation.configuration
+            configuration.kwargs["result_format"] = result_format or (
+                "BOOLEAN_ONLY" if hasattr(expectation, "map_metric") else "BASIC"
+            )
+            configurations.append(configuration)
+        return list(self.validator.process_expectations_for_validation(configurations, self.parameters))
+
+    def _metrics(self, expectation: Any) -> Any:
+        """What Great Expectations asks of the table for a rule on rows, with the query for the rows that break it."""
+        [configuration] = self._configurations(
+            [expectation],
+            {
+                "result_format": "BOOLEAN_ONLY",
+                "return_unexpected_index_query": True,
+                "unexpected_index_column_names": self._index_columns,
+            },
+        )
+        if self.validator.active_batch_id:
+            configuration.kwargs["batch_id"] = self.validator.active_batch_id
+        return configuration.to_domain_obj().get_validation_dependencies(execution_engine=self.engine)
+
+    @property
+    def _index_columns(self) -> list[str]:
+        wanted = (*ROW, "line_number", "loaded_at", self.suite.key)
+        return [name for name in wanted if name in self.columns]
+
+    def _counts(self, expectations: list[Any]) -> dict[str, int]:
+        """How many rows break each of some rules on rows, by rule: one more scan for all of them."""
+        metrics = {
+            item.meta["rule"]: self._metrics(item).get_metric_configuration(f"{item.map_metric}.unexpected_count")
+            for item in expectations
         }
-        if suite.key:
-            detailed["unexpected_index_column_names"] = [suite.key]
-        results |= results_of(unclear, detailed)
-    rows = _row_count(connection, suite)
-    return [
-        _verdict(connection, suite, expectation, results.get(expectation.meta["rule"]), rows)
-        for expectation in expectations
-    ]
+        found, _ = self.validator.compute_metrics(list(metrics.values()))
+        return {rule: int(found[metric.id] or 0) for rule, metric in metrics.items()}  # None for an empty table
+
+    def _broken_rows(self, expectation: Any) -> str:
+        """The rows that break a rule on rows, as SQL to select from: what names a row, ``row_key`` and ``value``."""
+        name = f"{expectation.map_metric}.unexpected_index_query"
+        metric = self._metrics(expectation).get_metric_configuration(name)
+        found, _ = self.validator.compute_metrics([metric])
+        names = ["row_key" if name == self.suite.key else name for name in self._index_columns]
+        return f"({found[metric.id].rstrip().rstrip(';')}) as broken({', '.join((*names, 'value'))})"
+
+    def _verdict(self, expectation: Any, result: Any, rows: int | None, counts: dict[str, int]) -> Verdict:
+        rule = str(expectation.meta["rule"])
+        fault = None if result is None else _exception_message(result.exception_info)
+        if result is None or fault:
+            return Verdict(
+                table_name=self.suite.label,
+                rule=rule,
+                severity="critical",
+                passed=False,
+                expectation=expectation.expectation_type,
+                evaluated=rows,
+                detail=f"could not be evaluated: {fault or 'no result'}",
+            )
+        passed = bool(result.success)
+        if expectation.expectation_type == UNEXPECTED_ROWS:
+            unexpected = int(result.result["observed_value"])
+        else:
+            unexpected = counts.get(rule, 0 if passed else rows or 0)
+        return Verdict(
+            table_name=self.suite.label,
+            rule=rule,
+            severity=str(expectation.severity.value),
+            passed=passed,
+            expectation=expectation.expectation_type,
+            evaluated=rows or 0,
+            unexpected=unexpected,
+            sample_keys=None if passed or not unexpected else self._sample_keys(expectation),
+        )
+
+    def _sample_keys(self, expectation: Any) -> str | None:
+        """The keys of some rows that break a rule, or their places; of raw rows the first ones of the first files."""
+        order = ""
+        if expectation.expectation_type == UNEXPECTED_ROWS:
+            query: Any = expectation
+            if query.unexpected_rows_query in self.examples:
+                return join_keys(self.examples[query.unexpected_rows_query])
+            rows = f"({query.unexpected_rows_query.replace('{batch}', self.suite.batch)})"
+            columns = self.connection.sql(f"from {rows}").columns
+            shown = f'"{columns[0]}"'  # such a query selects the key first
+        elif hasattr(expectation, "map_metric") and self._index_columns:
+            rows, columns, shown = self._broken_rows(expectation), self._index_columns, "row_key"
+            if expectation.meta.get("example") == PLACE:
+                shown = "part_file || coalesce(' line ' || line_number, ' row ' || row_number) || ': ' || value"
+        else:
+            return None
+        if set(ROW) <= set(columns):
+            order = f"order by {', '.join(ROW)}"
+        found = self.connection.execute(f"select {shown} from {rows} {order} limit {MAX_SAMPLE_KEYS}").fetchall()
+        return join_keys(row[0] for row in found)
 
 
 def _is_unclear(expectation: Any, result: Any) -> bool:
-    """Whether how many rows a rule objects to, and which, is still to be asked of Great Expectations."""
-    if result is None or _exception_message(result.exception_info):
+    """Whether how many rows a rule on rows objects to is still to be asked of Great Expectations."""
+    if result is None or _exception_message(result.exception_info) or not hasattr(expectation, "map_metric"):
         return False
     return not result.success or bool(getattr(expectation, "mostly", 1) != 1)
 
 
-def _verdict(
-    connection: duckdb.DuckDBPyConnection,
-    suite: Suite,
-    expectation: Any,
-    result: Any,
-    rows: int | None,
-) -> Verdict:
-    rule = str(expectation.meta["rule"])
-    fault = None if result is None else _exception_message(result.exception_info)
-    if result is None or fault:
-        return Verdict(
-            table_name=suite.label,
-            rule=rule,
-            severity="critical",
-            passed=False,
-            expectation=expectation.expectation_type,
-            evaluated=rows,
-            detail=f"could not be evaluated: {fault or 'no result'}",
-        )
-    passed = bool(result.success)
-    found = result.result
-    if expectation.expectation_type == UNEXPECTED_ROWS:
-        unexpected = int(found["observed_value"])
-        keys = _example_keys(connection, suite, expectation.unexpected_rows_query) if unexpected else None
-    elif passed and not found:
-        unexpected, keys = 0, None
-    elif "unexpected_count" in found:
-        unexpected = int(found["unexpected_count"] or 0)  # None for an empty table
-        keys = join_keys(row.get(suite.key) for row in found.get("partial_unexpected_index_list") or [])
-    else:
-        unexpected, keys = (0 if passed else rows or 0), None
-    return Verdict(
-        table_name=suite.label,
-        rule=rule,
-        severity=str(expectation.severity.value),
-        passed=passed,
-        expectation=expectation.expectation_type,
-        evaluated=int(found.get("element_count", rows) or 0),
-        unexpected=unexpected,
-        sample_keys=None if passed else keys,
-    )
-
-
-def _example_keys(connection: duckdb.DuckDBPyConnection, suite: Suite, query: str) -> str | None:
-    """The first column of some rows that a query finds; such a query selects the key first."""
-    batch = f'"{suite.schema}"."{suite.table}"'
-    found = connection.execute(f"from ({query.replace('{batch}', batch)}) limit {MAX_SAMPLE_KEYS}").fetchall()
-    return join_keys(row[0] for row in found)
-
-
-def _row_count(connection: duckdb.DuckDBPyConnection, suite: Suite) -> int | None:
-    try:
-        return int(connection.execute(f'select count(*) from "{suite.schema}"."{suite.table}"').fetchall()[0][0])
-    except duckdb.CatalogException:
-        return None
+ENGINE_ERROR = re.compile(r"\b(?P<kind>(?:[A-Z][A-Za-z]* (?:of )?)+Error): (?P<text>[^\n]*)")
+ABOUT_SQL = ("Binder Error", "Catalog Error", "Parser Error")
+"""Errors that arise before a row is read: their text can hold names and SQL, and no value."""
+NO_COLUMN = re.compile(r'The column "\w+" in BatchData does not exist')
 
 
 def _exception_message(exception_info: dict[str, Any] | None) -> str | None:
-    """The first message in an expectation's exception info, which is flat or keyed by metric."""
-    if not exception_info:
-        return None
-    if exception_info.get("raised_exception"):
-        return str(exception_info.get("exception_message")).split("\n", maxsplit=1)[0]
-    for nested in exception_info.values():
+    """What kept an expectation from being evaluated, without a value of a row: the first fault in its exception info.
+
+    The info is flat or keyed by metric.
+    """
+    for nested in (exception_info or {}, *(exception_info or {}).values()):
         if isinstance(nested, dict) and nested.get("raised_exception"):
-            return str(nested.get("exception_message")).split("\n", maxsplit=1)[0]
+            return without_values(str(nested.get("exception_message")))
     return None
+
+
+def without_values(message: str) -> str:
+    """An error message up to the first thing in it that may come from a row.
+
+    An engine quotes the value that it stumbled over, or appends it to a fixed text.
+    """
+    missing = NO_COLUMN.search(message)
+    if missing:
+        return missing[0]
+    error = ENGINE_ERROR.search(message)
+    kind, text = (error["kind"], error["text"]) if error else ("", message.split("\n", maxsplit=1)[0])
+    if kind in ABOUT_SQL:
+        return f"{kind}: {text}"
+    fixed = re.split(r"""["'`:\d(\[{<]""", text, maxsplit=1)[0].strip()
+    return f"{kind}: {fixed} …" if kind else f"{fixed} …"
 
 
 @cache
 def _context() -> Any:
     """A context in memory: no telemetry, no progress bars, no files, no chatter."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     from great_expectations import get_context
     from great_expectations.data_context.types.base import (
         DataContextConfig,
         InMemoryStoreBackendDefaults,
     )
 
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    # What it logs can hold values; what went wrong is in the verdicts.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
     context = get_context(
         mode="ephemeral",
         project_config=DataContextConfig(

@@ -12,6 +12,7 @@ import pyarrow as pa
 SEVERITIES = ("critical", "warning", "info")
 MAX_SAMPLE_KEYS = 5
 BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+NO_KEY = "(no key)"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def join_keys(keys: Iterable[object]) -> str | None:
 
     Keys stay readable in any script, so that one can join on them; see :func:`escape_controls` for what does not.
     """
-    distinct = dict.fromkeys("(no key)" if key is None else str(key) for key in keys)
+    distinct = dict.fromkeys(NO_KEY if key is None else str(key) for key in keys)
     shown = [escape_controls(key)[:80] for key in distinct][:MAX_SAMPLE_KEYS]
     return ", ".join(shown) or None
 

@@ -32,7 +32,7 @@ _PROCEDURES: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("Steps of a regression", statistics.hierarchical_regression),
     ("Lines of the moderation models", statistics.prediction),
     ("Slopes at levels of a moderator", statistics.direction),
-    ("Intervals of r and ρ", statistics.effect_intervals.of_correlation),
+    ("Interval of ρ", statistics.effect_intervals.of_correlation),
     ("Interval of Kruskal–Wallis η²", statistics.effect_intervals.of_rank_eta_squared),
     ("Interval of ANOVA η²", statistics.effect_intervals.of_eta_squared),
     ("Interval of a standardized mean change", statistics.effect_intervals.of_mean_change),
@@ -139,7 +139,7 @@ def terms(data: Published) -> list[tuple[str, Rich]]:
                 sessions=value("min_sessions"),
             ),
         ),
-        ("Significance", rich("P ≤ .05, two-sided; intervals are of 95%.")),
+        ("Significance", rich("P ≤ .05, two-sided; intervals are of 95%, those of η² of 90%.")),
     ]
 
 

@@ -73,9 +73,13 @@ def _aim_1(data: Published) -> Aim:
     records = [(data.finding(analysis, _term(analysis)), what) for analysis, what in tested]
     records.append((data.finding("alliance_vs_age", "age_years"), "age"))
     records.append((data.finding("alliance_by_utilization", "utilization_type"), "utilization type"))
-    differs = [(record, what) for record, what in records if is_significant(record.number("p_value"))]
+    differs = [
+        (record, what)
+        for record, what in records
+        if is_significant(record.number("p_value")) and not _is_perfect(record)
+    ]
     open_questions = [what for record, what in records if _is_open(record)]
-    undefined = [what for record, what in records if record.number("p_value").value is None]
+    undefined = [what for record, what in records if record.number("p_value").value is None or _is_perfect(record)]
     if differs:
         clauses.append(
             rich(
@@ -122,6 +126,12 @@ def _term(analysis: str) -> str:
 def _is_open(record: Record) -> bool:
     p = record.number("p_value").value
     return p is not None and p > SIGNIFICANCE_LEVEL
+
+
+def _is_perfect(record: Record) -> bool:
+    """Whether a correlation is ±1, so that t is infinite and its P of 0 no finding."""
+    rho, t = record.number("estimate"), record.number("statistic")
+    return rho.value is not None and abs(rho.value) == 1.0 and t.value is None and not t.is_hidden
 
 
 def _size(record: Record) -> Rich:
@@ -214,6 +224,8 @@ def _age(data: Published) -> Rich:
     p, rho = record.number("p_value"), record.number("estimate")
     if p.value is None or rho.value is None:
         return rich("With age: no correlation can be computed ({why}).", why=why_missing(record))
+    if _is_perfect(record):
+        return rich("With age: Spearman's ρ = {rho} ({why}).", rho=bounded(rho, 3), why=why_missing(record))
     test = rich(
         "Spearman's ρ = {rho}, 95% CI {limits}, {p}", rho=bounded(rho, 3), limits=_limits(record), p=p_phrase(p)
     )
@@ -247,11 +259,10 @@ def _utilization(data: Published) -> Rich:
 
 
 def _eta_squared(record: Record) -> Rich:
-    return rich(
-        "η² = {eta}, 95% CI {limits}",
-        eta=bounded(record.number("effect_size"), 3),
-        limits=interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3)),
-    )
+    eta, limits = bounded(record.number("effect_size"), 3), _limits(record)
+    if limits.text == NOTHING:
+        return rich("η² = {eta}", eta=eta)
+    return rich("η² = {eta}, 90% CI {limits}", eta=eta, limits=limits)
 
 
 def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Rich:
@@ -263,7 +274,9 @@ def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Ri
             size=size_word("eta_squared", record.number("effect_size").value or 0.0),
         )
     high = record.number("effect_size_high").value
-    allows = "" if high is None else f"; the interval allows up to a {size_word('eta_squared', high)} effect"
+    allows = f"; {record.text('note')}" if record.text("note") else ""
+    if high is not None:
+        allows = f"; the interval allows up to a {size_word('eta_squared', high)} effect"
     return rich(
         f"The data do not show that {differ} between the utilization types ({{test}}){{allows}}.",
         test=test,

@@ -511,11 +511,10 @@ def alliance_tests(data: Published) -> Table:
         shown = bounded(alpha) if alpha.value is None else rich("α = {alpha}", alpha=bounded(alpha))
         line(label, record, NONE, plain(NONE), None, shown, "Reliability of the two items")
     fixed_notes: list[Part] = [
-        "Medians in the order of the groups. Effect sizes with 95% confidence intervals; a limit of"
-        " r below 0 is a difference"
-        " in the other direction. n of the single ratings counts ratings."
+        "Medians in the order of the groups. Confidence intervals are of 95% for ρ and of 90% for η², which"
+        " is tested on one side. n of the single ratings counts ratings."
     ]
-    columns: tuple[Part, ...] = ("n", "Medians", "Test", "P", "Effect size [95% CI]")
+    columns: tuple[Part, ...] = ("n", "Medians", "Test", "P", "Effect size [CI]")
     return Table("alliance-tests", "Aim 1. Alliance by group", "Comparison", columns, rows, [*fixed_notes, *notes])
 
 
@@ -654,6 +653,7 @@ def wellbeing_tests(data: Published) -> Table:
         )
     fixed_notes: list[Part] = [
         "Participants who screened positive. P and intervals of Tukey–Kramer hold for all contrasts together."
+        " Intervals of effect sizes are of 95%, that of η² of 90%."
     ]
-    columns: tuple[Part, ...] = ("n", "Estimate", "95% CI", "Test", "P", "Effect size [95% CI]")
+    columns: tuple[Part, ...] = ("n", "Estimate", "95% CI", "Test", "P", "Effect size [CI]")
     return Table("wellbeing-tests", "Aim 2. Change of well-being", "Quantity", columns, rows, [*fixed_notes, *notes])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from rapport.statistics.result import TestResult
 
 FloatArray = NDArray[np.float64]
+
+MEDIAN = TestResult("Median", estimate_name="median")
 
 
 def _as_values(values: ArrayLike, name: str) -> FloatArray:
@@ -138,10 +140,9 @@ def medians(groups: Mapping[str, FrequencyTable]) -> dict[str, TestResult]:
     """
     results = {}
     for name, table in groups.items():
-        results[name] = TestResult(
-            method="Median",
+        results[name] = replace(
+            MEDIAN,
             n=table.n,
-            estimate_name="median",
             estimate=table.median,
             note=None if table.n else empty_groups_note([name]),
         )

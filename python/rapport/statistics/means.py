@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,16 @@ from rapport.statistics.result import CONFIDENCE_LEVEL, TestResult
 _EPSILON = float(np.finfo(np.float64).eps)
 _UPPER_PROBABILITY = (1.0 + CONFIDENCE_LEVEL) / 2.0
 _PERFECT_CORRELATION = 1e-12
-_GROUP_MEAN = "Mean with Student's t interval"
+
+PAIRED_T = TestResult("Paired t test", estimate_name="mean_difference", statistic_name="t", effect_size_name="d_rm")
+STANDARDIZED_CHANGES = {
+    name: TestResult("Standardized mean change", estimate_name=name, effect_size_name=name)
+    for name in ("d_z", "d_rm", "d_av")
+}
+PERCENT_CHANGE = TestResult("Percent change of the mean", estimate_name="percent_change")
+GROUP_MEAN = TestResult("Mean with Student's t interval", estimate_name="mean")
+ONE_WAY_ANOVA = TestResult("One-way analysis of variance", statistic_name="F", effect_size_name="eta_squared")
+TUKEY_KRAMER = TestResult("Tukey-Kramer test", estimate_name="mean_difference", statistic_name="t")
 
 
 def _check_moment(name: str, value: float | None, *, needed: bool) -> None:
@@ -145,7 +154,8 @@ def _too_few(n: int, needed: int) -> str:
     return "no participants" if n == 0 else f"too few rows: {n}, at least {needed} are needed"
 
 
-def _d_rm(change: _Change) -> tuple[float | None, str | None]:
+def _rm_standardizer(change: _Change) -> tuple[float | None, str | None]:
+    """Return what d_rm divides the mean change by, or why there is no d_rm."""
     if change.sd == 0:
         return None, "no variance of the change"
     non_correlation = change.non_correlation
@@ -153,14 +163,14 @@ def _d_rm(change: _Change) -> tuple[float | None, str | None]:
         return None, "no variance of one of the measurements: their correlation is undefined"
     if non_correlation < _PERFECT_CORRELATION:
         return None, "the measurements are perfectly correlated"
-    return change.mean / (change.sd / math.sqrt(2.0 * non_correlation)), None
+    return change.sd / math.sqrt(2.0 * non_correlation), None
 
 
-def _limits(change: _Change, n: int, effect_size: float | None) -> tuple[float | None, float | None]:
-    if effect_size is None or change.sd == 0 or change.mean == 0:
+def _limits(change: _Change, n: int, standardizer: float | None) -> tuple[float | None, float | None]:
+    if standardizer is None or change.sd == 0:
         return None, None
-    d_z = change.mean / change.sd
-    return effect_intervals.of_mean_change(d_z * math.sqrt(n), n, effect_size / d_z) or (None, None)
+    t = change.mean / change.sd * math.sqrt(n)
+    return effect_intervals.of_mean_change(t, n, change.sd / standardizer) or (None, None)
 
 
 def paired_t(moments: PairedMoments) -> TestResult:
@@ -179,13 +189,7 @@ def paired_t(moments: PairedMoments) -> TestResult:
         undefined.
     """
     n = moments.n
-    report = partial(
-        TestResult,
-        "Paired t test",
-        estimate_name="mean_difference",
-        statistic_name="t",
-        effect_size_name="d_rm",
-    )
+    report = partial(replace, PAIRED_T)
     change = _change(moments)
     if change is None:
         return report(n=n, note=_too_few(n, 2))
@@ -195,8 +199,8 @@ def paired_t(moments: PairedMoments) -> TestResult:
     df = n - 1.0
     t = change.mean / std_error
     margin = distributions.t_quantile(_UPPER_PROBABILITY, df) * std_error
-    d_rm, note = _d_rm(change)
-    low, high = _limits(change, n, d_rm)
+    standardizer, note = _rm_standardizer(change)
+    low, high = _limits(change, n, standardizer)
     return report(
         n=n,
         estimate=change.mean,
@@ -206,7 +210,7 @@ def paired_t(moments: PairedMoments) -> TestResult:
         p_value=distributions.t_two_sided_p(t, df),
         ci_low=change.mean - margin,
         ci_high=change.mean + margin,
-        effect_size=d_rm,
+        effect_size=None if standardizer is None else change.mean / standardizer,
         effect_size_low=low,
         effect_size_high=high,
         note=None if note is None else f"effect size: {note}",
@@ -232,26 +236,27 @@ def paired_effect_sizes(moments: PairedMoments) -> dict[str, TestResult]:
     """
     n = moments.n
     change = _change(moments)
-    values: dict[str, tuple[float | None, str | None]]
+    standardizers: dict[str, tuple[float | None, str | None]]
     if change is None:
         note = _too_few(n, 2)
-        values = {"d_z": (None, note), "d_rm": (None, note), "d_av": (None, note)}
+        standardizers = {"d_z": (None, note), "d_rm": (None, note), "d_av": (None, note)}
     else:
         mean_sd = (math.sqrt(change.first_variance) + math.sqrt(change.second_variance)) / 2.0
-        values = {
-            "d_z": (change.mean / change.sd, None) if change.sd > 0 else (None, "no variance of the change"),
-            "d_rm": _d_rm(change),
-            "d_av": (change.mean / mean_sd, None) if mean_sd > 0 else (None, "no variance of the measurements"),
+        standardizers = {
+            "d_z": (change.sd, None) if change.sd > 0 else (None, "no variance of the change"),
+            "d_rm": _rm_standardizer(change),
+            "d_av": (mean_sd, None) if mean_sd > 0 else (None, "no variance of the measurements"),
         }
     results = {}
-    for name, (value, why) in values.items():
-        low, high = (None, None) if change is None else _limits(change, n, value)
-        results[name] = TestResult(
-            method="Standardized mean change",
+    for name, (standardizer, why) in standardizers.items():
+        low = high = value = None
+        if change is not None and standardizer is not None:
+            value = change.mean / standardizer
+            low, high = _limits(change, n, standardizer)
+        results[name] = replace(
+            STANDARDIZED_CHANGES[name],
             n=n,
-            estimate_name=name,
             estimate=value,
-            effect_size_name=name,
             effect_size=value,
             effect_size_low=low,
             effect_size_high=high,
@@ -270,7 +275,7 @@ def percent_change(moments: PairedMoments) -> TestResult:
         100 × mean change / first mean; a note without figures for n = 0 or a first mean of 0.
     """
     n = moments.n
-    report = partial(TestResult, "Percent change of the mean", estimate_name="percent_change")
+    report = partial(replace, PERCENT_CHANGE)
     if n == 0:
         return report(n=n, note=_too_few(n, 1))
     assert moments.change_mean is not None
@@ -293,17 +298,16 @@ def group_means(groups: Mapping[str, GroupMoments]) -> dict[str, TestResult]:
     results = {}
     for name, group in groups.items():
         if group.n == 0:
-            results[name] = TestResult(method=_GROUP_MEAN, n=0, estimate_name="mean", note=empty_groups_note([name]))
+            results[name] = replace(GROUP_MEAN, n=0, note=empty_groups_note([name]))
             continue
         mean = _mean(group)
         std_error = half_width = None
         if group.n > 1 and group.variance is not None:
             std_error = math.sqrt(group.variance / group.n)
             half_width = distributions.t_quantile(_UPPER_PROBABILITY, group.n - 1) * std_error
-        results[name] = TestResult(
-            method=_GROUP_MEAN,
+        results[name] = replace(
+            GROUP_MEAN,
             n=group.n,
-            estimate_name="mean",
             estimate=mean,
             std_error=std_error,
             ci_low=None if half_width is None else mean - half_width,
@@ -374,8 +378,9 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
         groups: moments by group name, at least two.
 
     Returns:
-        F, df = k − 1, df_residual = n − k, P and η². A note without figures for an empty group,
-        too few rows or no variance within the groups.
+        F, df = k − 1, df_residual = n − k, P and η² with 90% limits. A note without figures for an empty
+        group, too few rows or no variance within the groups; a note and no limits for an η² that none are in
+        keeping with.
 
     Raises:
         ValueError: fewer than two groups are named.
@@ -383,19 +388,15 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
     if len(groups) < 2:
         raise ValueError(f"at least 2 groups are needed, got {len(groups)}")
     parts = _decompose(list(groups.values()))
-    report = partial(
-        TestResult,
-        "One-way analysis of variance",
-        statistic_name="F",
-        effect_size_name="eta_squared",
-    )
+    report = partial(replace, ONE_WAY_ANOVA)
     empty = [name for name, group in groups.items() if group.n == 0]
     note = empty_groups_note(empty) if empty else parts.fault
     if note is not None:
         return report(n=parts.n, note=note)
     df = parts.groups - 1.0
     f = parts.between / df / parts.mean_square_error
-    low, high = effect_intervals.of_eta_squared(f, df, parts.df_residual) or (None, None)
+    limits = effect_intervals.of_eta_squared(f, df, parts.df_residual)
+    low, high = limits or (None, None)
     return report(
         n=parts.n,
         statistic=f,
@@ -405,6 +406,7 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
         effect_size=parts.between / (parts.between + parts.within),
         effect_size_low=low,
         effect_size_high=high,
+        note=None if limits else effect_intervals.NO_ETA_SQUARED,
     )
 
 
@@ -434,7 +436,7 @@ def tukey_kramer(
         for name in contrast:
             if name not in groups:
                 raise ValueError(f"contrast of an unknown group: {name}")
-    report = partial(TestResult, "Tukey-Kramer test", estimate_name="mean_difference", statistic_name="t")
+    report = partial(replace, TUKEY_KRAMER)
     parts = _decompose(list(groups.values()))
     fault = parts.fault
     if fault is None and parts.df_residual < studentized_range.MINIMUM_DF:

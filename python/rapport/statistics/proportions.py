@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rapport.statistics.result import CONFIDENCE_LEVEL, TestResult
+
+PROPORTION = TestResult("Proportion with Wilson interval", estimate_name="proportion")
 
 
 def wilson(successes: int, n: int) -> TestResult:
@@ -22,16 +26,14 @@ def wilson(successes: int, n: int) -> TestResult:
     """
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie between 0 and n, got {successes} of {n}")
-    method = "Proportion with Wilson interval"
     if n == 0:
-        return TestResult(method, n=0, estimate_name="proportion", note="no participants")
+        return replace(PROPORTION, n=0, note="no participants")
     from statsmodels.stats.proportion import proportion_confint  # takes a second to load
 
     low, high = proportion_confint(successes, n, alpha=1.0 - CONFIDENCE_LEVEL, method="wilson")
-    return TestResult(
-        method,
+    return replace(
+        PROPORTION,
         n=n,
-        estimate_name="proportion",
         estimate=successes / n,
         ci_low=max(0.0, float(low)) if successes else 0.0,
         ci_high=min(1.0, float(high)) if successes < n else 1.0,

@@ -18,6 +18,8 @@ FloatArray = NDArray[np.float64]
 
 INTERCEPT = "(Intercept)"
 
+COEFFICIENT = TestResult("Ordinary least squares", estimate_name="b", statistic_name="t")
+
 _UPPER_PROBABILITY = (1.0 + CONFIDENCE_LEVEL) / 2.0
 # lm drops a column whose residual norm is below 1e-7 of its norm, 1e-14 of the square. Against
 # the intercept a centred sum of squares shows that; among the predictors cross-products carry
@@ -303,7 +305,7 @@ def _coefficient(
     y_standardized: float | None = None,
     note: str | None = None,
 ) -> TestResult:
-    report = partial(TestResult, "Ordinary least squares", estimate_name="b", statistic_name="t")
+    report = partial(replace, COEFFICIENT)
     if estimate is None or std_error is None or df_residual is None:
         return report(n=n, note=note)
     t = estimate / std_error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rapport.statistics.result import TestResult
+
+CRONBACH_ALPHA = TestResult("Cronbach alpha", estimate_name="cronbach_alpha")
 
 
 def cronbach_alpha(n: int, covariance: ArrayLike) -> TestResult:
@@ -32,7 +35,7 @@ def cronbach_alpha(n: int, covariance: ArrayLike) -> TestResult:
         raise ValueError(f"n must not be negative, got {n}")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
         raise ValueError(f"covariance must be square with at least 2 items, got {matrix.shape}")
-    report = partial(TestResult, "Cronbach alpha", estimate_name="cronbach_alpha")
+    report = partial(replace, CRONBACH_ALPHA)
     if n < 2:
         return report(n=n, note=f"too few rows: {n}, at least 2 are needed")
     if not np.isfinite(matrix).all():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 CONFIDENCE_LEVEL = 0.95
+ETA_SQUARED_CONFIDENCE_LEVEL = 0.90
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class TestResult:
         estimate_name: what ``estimate`` is (``median_difference``, ``b`` …).
         estimate: the estimate, in the unit of the variable.
         std_error: its standard error.
-        standardized_estimate: the estimate in standard deviations of outcome per SD of predictor.
+        standardized_estimate: the estimate in standard deviations of outcome per SD of predictor; the SD of a
+            product is that of the product itself, also where its factors are z-scores.
         y_standardized_estimate: the estimate in standard deviations of the outcome per unit of the predictor.
         statistic_name: what ``statistic`` is (``W``, ``H``, ``Z``, ``t``, ``F``).
         statistic: the test statistic.
@@ -33,9 +35,8 @@ class TestResult:
         ci_high: upper 95% confidence limit.
         effect_size_name: what ``effect_size`` is.
         effect_size: the effect size.
-        effect_size_low: its lower 95% limit; of an r, which is reported without its sign, below 0 for an
-            effect in the other direction.
-        effect_size_high: its upper 95% limit.
+        effect_size_low: its lower confidence limit, of 90% for η² and of 95% else.
+        effect_size_high: its upper confidence limit.
         note: why the figures are missing, or what to know about them.
     """
 

@@ -1,0 +1,205 @@
+{#- The history of builds. No models: a row has to be there before the first model can fail, and no build may empty it.
+
+    ops.builds            one row per build, failed and interrupted ones included
+    ops.part_files        the part files of each published build, with size, hash and rows
+    ops.findings_history  marts.inference_results as each build published it
+    ops.volumes           the counts and shares of each published build that the next one is compared with
+
+    History is never an input of a result: a build is a function of the files and the study's definition. -#}
+{% macro create_build_history() %}
+    create schema if not exists ops;
+    create table if not exists ops.builds (
+        build_number bigint not null,
+        build_id varchar not null,
+        started_at timestamp not null,
+        ended_at timestamp,
+        status varchar not null,
+        published_at timestamp,
+        input_fingerprint varchar,
+        mapping_sha256 varchar,
+        input_files map(varchar, bigint),
+        published_rows map(varchar, bigint),
+        gates map(varchar, varchar),
+        node_seconds map(varchar, double),
+        versions varchar not null,
+        git_revision varchar not null
+    );
+    create table if not exists ops.part_files (
+        build_id varchar not null,
+        table_name varchar not null,
+        file_name varchar not null,
+        bytes bigint not null,
+        sha256 varchar not null,
+        rows bigint not null
+    );
+    create table if not exists ops.findings_history (
+        build_id varchar not null,
+        build_number bigint not null,
+        published_at timestamp not null,
+        analysis varchar not null,
+        term varchar not null
+    );
+    create table if not exists ops.volumes (
+        build_id varchar not null,
+        table_name varchar not null,
+        measure varchar not null,
+        counted bigint not null,
+        total bigint not null
+    );
+    -- Columns that an older version of this project wrote.
+    alter table ops.builds drop column if exists is_full_refresh;
+    alter table ops.builds drop column if exists erasures;
+    alter table ops.builds add column if not exists mapping_sha256 varchar;
+    {%- if execute %}
+    {%- for column in graph.nodes['model.' ~ project_name ~ '.inference_results'].columns.values() %}
+    alter table ops.findings_history add column if not exists {{ column.name }} {{ column.data_type }};
+    {%- endfor %}
+    {%- endif %}
+{% endmacro %}
+
+{#- Whether this command builds: `dbt show` or `dbt test` is no build. -#}
+{% macro is_build() %}
+    {{ return(execute and flags.WHICH in ('build', 'run')) }}
+{% endmacro %}
+
+{#- The id of the build whose tables the views of `marts` read; none before the first. -#}
+{% macro last_published_build() %}
+    {%- set found = run_query(
+        "select build_id from ops.builds where published_at is not null order by build_number desc limit 1"
+    ).rows %}
+    {{ return(found[0][0] if found else none) }}
+{% endmacro %}
+
+{#- Tables and views of this project's schemas that are no model of it: what another version left, and candidates of builds
+    that were not published. None of them may outlive its use, least of all rows of participants. -#}
+{% macro drop_what_is_no_model() %}
+    {%- if is_build() %}
+    {%- set names = ['raw.part_files', 'raw.export', 'audit.row_faults', 'audit.validation_results'] %}
+    {%- for source in graph.sources.values() %}
+        {%- do names.append(source.schema ~ '.' ~ source.identifier) %}
+    {%- endfor %}
+    {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') %}
+        {%- do names.append(node.schema ~ '.' ~ node.alias) %}
+        {%- if node.config.materialized == 'candidate' and last_published_build() %}
+            {%- do names.append(node.schema ~ '.' ~ node.alias ~ '__' ~ last_published_build() | replace('-', '')) %}
+        {%- endif %}
+    {%- endfor %}
+    {%- set found = run_query(
+        "select case when table_type = 'VIEW' then 'view' else 'table' end, table_schema, table_name"
+        ~ " from information_schema.tables where table_schema in"
+        ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'audit', 'pending')"
+        ~ " and table_schema || '.' || table_name not in ('" ~ names | join("', '") ~ "')"
+    ) %}
+    {%- for row in found.rows %}
+    drop {{ row[0] }} {{ row[1] }}."{{ row[2] }}";
+    {%- endfor %}
+    {%- endif %}
+{% endmacro %}
+
+{#- A build that is still called running was killed: only one can hold the database. -#}
+{% macro start_build() %}
+    {%- if is_build() %}
+    update ops.builds set status = 'interrupted' where status = 'running';
+    insert into ops.builds by name
+    select
+        coalesce(max(build_number), 0) + 1 as build_number,
+        '{{ invocation_id }}' as build_id,
+        cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
+        'running' as status,
+        getvariable('rapport_versions') as versions,
+        getvariable('rapport_git_revision') as git_revision
+    from ops.builds;
+    {%- endif %}
+{% endmacro %}
+
+{#- Part of the publication's transaction: what is in marts and what history says of it cannot come apart. -#}
+{% macro record_publication(marts) %}
+    insert into ops.findings_history by name
+    select
+        build_id,
+        build_number,
+        get_current_timestamp() at time zone 'UTC' as published_at,
+        inference_results.*
+    from ops.builds
+    cross join marts.inference_results
+    where build_id = '{{ invocation_id }}';
+    insert into ops.volumes by name
+    select
+        '{{ invocation_id }}' as build_id,
+        table_name,
+        measure,
+        counted,
+        total
+    from {{ ref('volumes') }};
+    insert into ops.part_files by name
+    select
+        '{{ invocation_id }}' as build_id,
+        table_name,
+        file_name,
+        bytes,
+        sha256,
+        rows
+    from {{ source('raw', 'part_files') }};
+    update ops.builds
+    set
+        status = 'published',
+        published_at = get_current_timestamp() at time zone 'UTC',
+        published_rows = map {
+            {%- for mart in marts %}
+            '{{ mart }}': (select count(*) from marts.{{ mart }}){% if not loop.last %},{% endif %}
+            {%- endfor %}
+        }
+    where build_id = '{{ invocation_id }}';
+{% endmacro %}
+
+{% macro end_build(results) %}
+    {%- if is_build() %}
+    {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list %}
+    {%- set part_files = load_relation(source('raw', 'part_files')) %}
+    update ops.builds
+    set
+        ended_at = get_current_timestamp() at time zone 'UTC',
+        status = case
+            when status = 'published' then status
+            when {{ failed | length }} > 0 then 'failed'
+            else 'partial'
+        end,
+        {%- if part_files is not none %}
+        mapping_sha256 = (select mapping_sha256 from {{ source('raw', 'export') }}),
+        input_fingerprint = (
+            select
+                sha256(string_agg(
+                    table_name || '/' || file_name || '=' || coalesce(sha256, ''), chr(10) order by table_name, file_name
+                ))
+            from {{ part_files }} where build_id = '{{ invocation_id }}'
+        ),
+        input_files = (
+            select map_from_entries(list((table_name, files) order by table_name)) from (
+                select table_name, count(*) as files from {{ part_files }}
+                where build_id = '{{ invocation_id }}' group by table_name
+            )
+        ),
+        {%- endif %}
+        gates = map {
+            {%- for result in results if result.node.name.startswith('gate_') %}
+            '{{ result.node.name | replace("gate_", "") }}': '{{ {"success": "open", "error": "closed"}.get(result.status | string, result.status | string) }}'
+            {%- if not loop.last %},{% endif %}
+            {%- endfor %}
+        },
+        node_seconds = map {
+            {%- for result in results %}
+            '{{ result.node.unique_id | replace("'", "''") }}': {{ result.execution_time | round(3) }}
+            {%- if not loop.last %},{% endif %}
+            {%- endfor %}
+        }
+    where build_id = '{{ invocation_id }}';
+    {%- if part_files is not none %}
+    -- Verdicts name example keys. When the export lists people to be erased, those of all earlier builds are forgotten.
+    update audit.validation_results set sample_keys = null, detail = null
+    where
+        build_id <> '{{ invocation_id }}'
+        and (sample_keys is not null or detail is not null)
+        and exists (select 1 from {{ source('raw', 'erasures') }});
+    {%- endif %}
+    {%- endif %}
+{% endmacro %}

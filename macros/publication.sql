@@ -1,0 +1,153 @@
+{#- Write, audit, publish.
+
+    A model of materialization `candidate` belongs to the running build. As a table it is one of this build's own, with the
+    types and `not null` of its contract; as a view (config `candidate_as: view`) it reads such tables by their own names and
+    is checked against its contract. Either way a view of the model's name stands in its schema for the models downstream,
+    and schema `marts` is untouched. The one model of materialization `publication` then points the views of `marts` at the
+    tables of this build in a single transaction: a reader, or whoever looks after a crash, finds all old tables or all new
+    ones. -#}
+
+{% macro table_of_this_build(relation) %}
+    {{ return(relation.incorporate(
+        path={'identifier': relation.identifier ~ '__' ~ invocation_id | replace('-', '')}, type='table'
+    )) }}
+{% endmacro %}
+
+{#- SQL in which every candidate that it reads is named by its table of this build. -#}
+{% macro bound_to_this_build(sql, node) %}
+    {%- set bound = namespace(sql=sql) %}
+    {%- for unique_id in node.depends_on.nodes if graph.nodes[unique_id].config.materialized == 'candidate' %}
+        {%- set upstream = graph.nodes[unique_id] %}
+        {%- set relation = api.Relation.create(
+            database=upstream.database, schema=upstream.schema, identifier=upstream.alias
+        ) %}
+        {%- set bound.sql = bound.sql | replace(relation | string, table_of_this_build(relation) | string) %}
+    {%- endfor %}
+    {{ return(bound.sql) }}
+{% endmacro %}
+
+{% materialization candidate, adapter='duckdb' %}
+    {%- set view = this.incorporate(type='view') -%}
+    {%- set columns = model.columns.values() | list %}
+    {%- set names = columns | map(attribute='name') | join(', ') %}
+    {%- set required = [] %}
+    {%- for column in columns if column.constraints | selectattr('type', 'equalto', 'not_null') | list %}
+        {%- do required.append(column.name) %}
+    {%- endfor %}
+
+    {{ run_hooks(pre_hooks) }}
+    {{ get_assert_columns_equivalent(sql) }}
+    {% call statement('main') -%}
+        {%- if config.get('candidate_as') == 'view' %}
+        create or replace view {{ view }} as
+        select {{ names }} from (
+            {{ bound_to_this_build(sql, model) }}
+        ) as candidate;
+        select {{ raise_error("'" ~ this.identifier ~ ": a column that its contract calls not null is null'") }}
+        from {{ view }}
+        where {{ required | join(' is null or ') }} is null
+        limit 1
+        {%- else %}
+        {%- set table = table_of_this_build(this) %}
+        create or replace table {{ table }} (
+            {%- for column in columns %}
+            {{ column.name }} {{ column.data_type }}{{ ' not null' if column.name in required }}
+            {%- if not loop.last %},{% endif %}
+            {%- endfor %}
+        );
+        insert into {{ table }} ({{ names }})
+        select {{ names }} from (
+            {{ sql }}
+        ) as candidate;
+        create or replace view {{ view }} as select {{ names }} from {{ table }}
+        {%- endif %}
+    {%- endcall %}
+    {{ run_hooks(post_hooks) }}
+    {{ adapter.commit() }}
+
+    {{ return({'relations': [view]}) }}
+{% endmaterialization %}
+
+{% materialization publication, adapter='duckdb' %}
+    {%- do require_whole_build(model) -%}
+    {%- set target = this.incorporate(type='table') -%}
+    {%- set marts = [] %}
+    {%- for unique_id in model.depends_on.nodes if graph.nodes[unique_id].config.materialized == 'candidate' %}
+        {%- do marts.append(graph.nodes[unique_id]) %}
+    {%- endfor %}
+
+    {{ run_hooks(pre_hooks) }}
+    {% call statement('main') -%}
+        create schema if not exists marts;
+        {%- for mart in marts %}
+        {{ publish_view(mart) }}
+        {%- endfor %}
+        {{ record_publication(marts | map(attribute='alias') | list) }}
+        create or replace table {{ target }} as {{ sql }};
+        {{ drop_earlier_tables() }}
+    {%- endcall %}
+    {{ run_hooks(post_hooks) }}
+    {{ adapter.commit() }}
+
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{#- The statements that point one view of `marts` at the tables of this build, with the descriptions of its contract. -#}
+{% macro publish_view(node) %}
+    {%- set columns = node.columns.values() | list %}
+    {%- set candidate = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) %}
+    {%- set mart = api.Relation.create(database=node.database, schema='marts', identifier=node.alias) %}
+    {%- set existing = load_relation(mart) %}
+    {%- if existing is not none and existing.type == 'table' %}
+    drop table {{ mart }};
+    {%- endif %}
+    {%- if node.config.get('candidate_as') == 'view' %}
+    {%- set stored = run_query(
+        "select sql from duckdb_views() where schema_name = '" ~ node.schema ~ "' and view_name = '" ~ node.alias ~ "'"
+    ).rows[0][0] %}
+    create or replace view {{ mart }} as {{ stored[stored.index(' AS ') + 4:] }}
+    {%- else %}
+    create or replace view {{ mart }} as
+    select {{ columns | map(attribute='name') | join(', ') }} from {{ table_of_this_build(candidate) }};
+    {%- endif %}
+    comment on view {{ mart }} is '{{ node.description | trim | replace("'", "''") }}';
+    {%- for column in columns %}
+    comment on column {{ mart }}.{{ column.name }} is '{{ column.description | trim | replace("'", "''") }}';
+    {%- endfor %}
+{% endmacro %}
+
+{#- The tables of the build before: nothing reads them once the views have moved. -#}
+{% macro drop_earlier_tables() %}
+    {%- set earlier = last_published_build() %}
+    {%- for node in graph.nodes.values()
+        if earlier and node.config.materialized == 'candidate' and node.config.get('candidate_as') != 'view' %}
+    drop table if exists {{ node.schema }}.{{ node.alias }}__{{ earlier | replace('-', '') }};
+    {%- endfor %}
+{% endmacro %}
+
+{#- A publication is whole or not at all: everything upstream has to be part of this very invocation. What was selected
+    and failed has already made dbt skip the publication; what was left out is refused here. -#}
+{% macro require_whole_build(publication) %}
+    {%- set left_out = left_out_upstream_of(publication) %}
+    {%- if left_out %}
+        {%- do exceptions.raise_compiler_error(
+            'marts are published by a whole build only, and this command left out ' ~ left_out | length
+            ~ ' of its models (' ~ left_out[:3] | join(', ') ~ ', ...): run `dbt build` or `dbt run` without a selection'
+        ) %}
+    {%- endif %}
+{% endmacro %}
+
+{#- The names of the models upstream of a node that this invocation does not run. -#}
+{% macro left_out_upstream_of(node) %}
+    {%- set pending = [node.unique_id] %}
+    {%- set seen = [] %}
+    {%- for _ in graph.nodes if pending %}
+        {%- set unique_id = pending.pop() %}
+        {%- for parent in graph.nodes[unique_id].depends_on.nodes
+            if parent.startswith('model.') and parent not in seen %}
+            {%- do seen.append(parent) %}
+            {%- do pending.append(parent) %}
+        {%- endfor %}
+    {%- endfor %}
+    {{ return(seen | reject('in', selected_resources) | map('replace', 'model.' ~ project_name ~ '.', '') | sort) }}
+{% endmacro %}

@@ -1,0 +1,211 @@
+{#- The tables of the raw export, in the order in which one refers to another: their key, and the columns of the source. -#}
+{% macro raw_tables() %}
+    {{ return(['participants', 'who5_assessments', 'sessions', 'alliance_ratings']) }}
+{% endmacro %}
+
+{#- The columns that a source declares, in their order. -#}
+{% macro declared_columns_of(table) %}
+    {%- if not execute %}
+        {{ return(['loaded_at']) }}
+    {%- endif %}
+    {{ return(graph.sources['source.' ~ project_name ~ '.raw.' ~ table].columns.keys() | list) }}
+{% endmacro %}
+
+{#- The column of a source that is its key. -#}
+{% macro key_of(table) %}
+    {%- if not execute %}
+        {{ return('loaded_at') }}
+    {%- endif %}
+    {%- for column in graph.sources['source.' ~ project_name ~ '.raw.' ~ table].columns.values()
+        if column.config.meta.primary_key %}
+        {{ return(column.name) }}
+    {%- endfor %}
+{% endmacro %}
+
+{#- Whether a delivered row belongs to an erased participant. A rating names a session, so its participant is looked up in all
+    sessions that were delivered. -#}
+{% macro is_erased(table, row) -%}
+    exists (
+        select 1
+        from {{ source('raw', 'erasures') }} as erased
+        {%- if table == 'alliance_ratings' %}
+        inner join {{ source('raw', 'sessions') }} as of_participant
+            on erased.participant_id = of_participant.participant_id
+        where of_participant.session_id = {{ row }}.session_id
+        {%- else %}
+        where erased.participant_id = {{ row }}.participant_id
+        {%- endif %}
+    )
+{%- endmacro %}
+
+{% macro rows_that_stay(table) -%}
+    select delivered.*
+    from {{ source('raw', table) }} as delivered
+    where not {{ is_erased(table, 'delivered') }}
+{%- endmacro %}
+
+{#- The rows of a table whose key occurs more than once, as CTEs that end in one named after the table. The keys are found by
+    a hash: where no hash repeats, no key does. Of their few rows key and moment are compared first, and whole rows only
+    where two of one key have the latest moment, or none. -#}
+{% macro rows_of_repeated_keys(table) %}
+    {%- set key = key_of(table) %}
+{{ table }}_by_key as (
+
+    select
+        {{ key }} as row_key,
+        loaded_at,
+        part_file,
+        row_number
+    from ({{ rows_that_stay(table) }}) as delivered
+    where
+        {{ key }} is not null
+        and {{ hash_of(key) }} in (
+            select {{ hash_of(key) }}
+            from ({{ rows_that_stay(table) }}) as keyed
+            where {{ key }} is not null
+            group by {{ hash_of(key) }}
+            having count(*) > 1
+        )
+
+),
+
+{{ table }}_by_moment as (
+
+    select
+        *,
+        max(loaded_at) over (partition by row_key) as latest_loaded_at,
+        count(*) over (partition by row_key, loaded_at) as rows_of_the_moment
+    from {{ table }}_by_key
+
+),
+
+{{ table }}_copies as (
+
+    select
+        part_file,
+        row_number
+    from (
+        select
+            delivered.part_file,
+            delivered.row_number,
+            row_number() over (
+                partition by
+                    {%- for column in declared_columns_of(table) %}
+                    delivered.{{ column }},
+                    {%- endfor %}
+                    delivered.unreadable
+                order by delivered.part_file, delivered.row_number
+            ) as copy_number
+        from {{ source('raw', table) }} as delivered
+        inner join {{ table }}_by_moment as tied
+            on delivered.part_file = tied.part_file and delivered.row_number = tied.row_number
+        where tied.rows_of_the_moment > 1 and (tied.loaded_at is null or tied.loaded_at = tied.latest_loaded_at)
+    ) as compared
+    where copy_number > 1
+
+),
+
+{{ table }}_placed as (
+
+    select
+        keyed.row_key,
+        keyed.part_file,
+        keyed.row_number,
+        case
+            when keyed.loaded_at < keyed.latest_loaded_at then 'superseded'
+            when copies.part_file is not null then 'copy'
+            else 'current'
+        end as standing
+    from {{ table }}_by_moment as keyed
+    left join {{ table }}_copies as copies
+        on keyed.part_file = copies.part_file and keyed.row_number = copies.row_number
+
+),
+
+{{ table }} as (
+
+    select
+        '{{ table }}' as table_name,
+        part_file,
+        row_number,
+        case standing when 'current' then 'contested' else standing end as standing
+    from (
+        select
+            *,
+            count(case when standing = 'current' then 1 end) over (partition by row_key) as current_rows
+        from {{ table }}_placed
+    ) as counted
+    where standing <> 'current' or current_rows > 1
+
+),
+{% endmacro %}
+
+{#- The current rows of a table: of every key the latest delivery, without copies and without erased participants. -#}
+{% macro current_rows(table) %}
+with
+
+delivered as (
+
+    {{ rows_that_stay(table) }}
+
+),
+
+superseded as (
+
+    select
+        part_file,
+        row_number
+    from {{ ref('repeated_rows') }}
+    where table_name = '{{ table }}' and standing in ('superseded', 'copy')
+
+),
+
+final as (
+
+    select delivered.*
+    from delivered
+    where
+        not exists (
+            select 1 from superseded
+            where delivered.part_file = superseded.part_file and delivered.row_number = superseded.row_number
+        )
+
+)
+
+select * from final
+{% endmacro %}
+
+{#- The current rows of a table that are not in quarantine. -#}
+{% macro accepted_rows(table) %}
+with
+
+current_rows as (
+
+    select * from {{ ref('current_' ~ table) }}
+
+),
+
+quarantined as (
+
+    select
+        part_file,
+        row_number
+    from {{ ref('quarantined_rows') }}
+    where table_name = '{{ table }}'
+
+),
+
+final as (
+
+    select current_rows.*
+    from current_rows
+    where
+        not exists (
+            select 1 from quarantined
+            where current_rows.part_file = quarantined.part_file and current_rows.row_number = quarantined.row_number
+        )
+
+)
+
+select * from final
+{% endmacro %}

@@ -1,0 +1,32 @@
+-- The cohort is everyone eligible, with all that the analyses ask of a participant.
+with
+
+facts as (
+
+    select * from {{ ref('participant_facts') }}
+
+),
+
+final as (
+
+    select
+        participant_id,
+        {%- for criterion in eligibility_criteria() %}
+        {{ criterion.flag }},
+        {%- endfor %}
+        is_eligible,
+        first_failed_criterion,
+        {{ alliance_columns() }},
+        {{ change_columns() }},
+        age_years,
+        sex,
+        within_usa,
+        utilization_type,
+        total_sessions,
+        time_in_care_days
+    from facts
+    where is_eligible
+
+)
+
+select * from final

@@ -1,0 +1,24 @@
+-- A participant is eligible when every criterion holds; the first that fails, in the study's order, is the reason kept.
+with
+
+facts as (
+
+    select * from {{ ref('participant_facts') }}
+
+),
+
+final as (
+
+    select
+        participant_id,
+        {%- for criterion in eligibility_criteria() %}
+        {{ criterion.flag }},
+        {%- endfor %}
+        is_eligible,
+        first_failed_criterion,
+        exclusion_reason
+    from facts
+
+)
+
+select * from final

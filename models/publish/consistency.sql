@@ -1,2 +1,0 @@
--- What the printed figures of the study say about each other.
-select * from {{ ref('candidate_consistency') }}

@@ -1,2 +1,0 @@
--- How many participants each criterion left in.
-select * from {{ ref('candidate_eligibility_flow') }}

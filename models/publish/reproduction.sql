@@ -1,2 +1,0 @@
--- Every printed figure of the study beside ours.
-select * from {{ ref('candidate_reproduction') }}

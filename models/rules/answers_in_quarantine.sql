@@ -1,0 +1,186 @@
+-- A row in quarantine could answer a criterion when the participant would pass it with that row; a value that breaks a rule of its own is given the benefit of the doubt.
+with
+
+waiting as (
+
+    select * from {{ ref('quarantined_rows') }}
+
+),
+
+current_sessions as (
+
+    select * from {{ ref('current_sessions') }}
+
+),
+
+current_assessments as (
+
+    select * from {{ ref('current_who5_assessments') }}
+
+),
+
+current_ratings as (
+
+    select * from {{ ref('current_alliance_ratings') }}
+
+),
+
+quarantined_sessions as (
+
+    select distinct
+        current_sessions.session_id,
+        current_sessions.participant_id
+    from current_sessions
+    inner join waiting
+        on current_sessions.part_file = waiting.part_file and current_sessions.row_number = waiting.row_number
+    where
+        waiting.table_name = 'sessions'
+        and coalesce(status not in ('cancelled', 'no_show'), true)
+        and coalesce(
+            {{ utc_date('started_at') }} between date '{{ var("study_start") }}' and date '{{ var("study_end") }}', true
+        )
+
+),
+
+quarantined_assessments as (
+
+    select
+        current_assessments.participant_id,
+        current_assessments.completed_at
+    from current_assessments
+    inner join waiting
+        on current_assessments.part_file = waiting.part_file and current_assessments.row_number = waiting.row_number
+    where
+        waiting.table_name = 'who5_assessments'
+        and item_1 is not null
+        and item_2 is not null
+        and item_3 is not null
+        and item_4 is not null
+        and item_5 is not null
+
+),
+
+quarantined_ratings as (
+
+    select current_ratings.session_id
+    from current_ratings
+    inner join waiting
+        on current_ratings.part_file = waiting.part_file and current_ratings.row_number = waiting.row_number
+    where
+        waiting.table_name = 'alliance_ratings'
+        and (current_ratings.bond_item is not null or current_ratings.goals_item is not null)
+
+),
+
+study_sessions as (
+
+    select * from {{ ref('study_sessions') }}
+
+),
+
+care as (
+
+    select * from {{ ref('care') }}
+
+),
+
+baselines as (
+
+    select * from {{ ref('baseline_and_followup') }}
+
+),
+
+-- Only sessions that may count beside a row in quarantine. A second row of a key may be in use, so each is named once.
+possible_sessions as (
+
+    select
+        session_id,
+        participant_id
+    from study_sessions
+    where participant_id in (select participant_id from quarantined_sessions)
+    union
+    select
+        session_id,
+        participant_id
+    from study_sessions
+    where session_id in (select session_id from quarantined_ratings)
+    union
+    select * from quarantined_sessions
+
+),
+
+sessions as (
+
+    select
+        participant_id,
+        'session' as criterion
+    from possible_sessions
+    where participant_id in (select participant_id from quarantined_sessions)
+    group by participant_id
+    having count(distinct session_id) >= {{ var('min_sessions') }}
+
+),
+
+baseline as (
+
+    select
+        care.participant_id,
+        'baseline' as criterion
+    from quarantined_assessments as assessments
+    inner join care on assessments.participant_id = care.participant_id
+    where assessments.completed_at is null or assessments.completed_at < care.first_session_at
+
+),
+
+followup as (
+
+    select
+        care.participant_id,
+        'followup' as criterion
+    from quarantined_assessments as assessments
+    inner join care on assessments.participant_id = care.participant_id
+    inner join baselines on assessments.participant_id = baselines.participant_id
+    where
+        assessments.completed_at is null
+        or (
+            assessments.completed_at > care.last_session_at
+            and {{ utc_date('assessments.completed_at') }} <= date '{{ var("study_end") }}'
+            and {{ dbt.datediff(utc_date('baselines.baseline_at'), utc_date('assessments.completed_at'), 'day') }}
+            >= {{ var('min_followup_days') }}
+        )
+
+),
+
+rating as (
+
+    select
+        possible_sessions.participant_id,
+        'rating' as criterion
+    from quarantined_ratings
+    inner join possible_sessions on quarantined_ratings.session_id = possible_sessions.session_id
+
+),
+
+answers as (
+
+    select * from sessions
+    union
+    select * from baseline
+    union
+    select * from followup
+    union
+    select * from rating
+
+),
+
+final as (
+
+    select
+        participant_id,
+        criterion
+    from answers
+    where participant_id is not null
+
+)
+
+select * from final

@@ -1,0 +1,41 @@
+-- A participant's care runs from the first to the last session, and is teletherapy, telecoaching or both by who gave it.
+with
+
+sessions as (
+
+    select * from {{ ref('study_sessions') }}
+
+),
+
+care as (
+
+    select
+        participant_id,
+        min(started_at) as first_session_at,
+        max(started_at) as last_session_at,
+        count(*) as total_sessions,
+        count(case when provider_type = 'therapist' then 1 end) as therapist_sessions,
+        count(case when provider_type = 'coach' then 1 end) as coach_sessions
+    from sessions
+    group by participant_id
+
+),
+
+final as (
+
+    select
+        participant_id,
+        first_session_at,
+        last_session_at,
+        total_sessions,
+        {{ dbt.datediff(utc_date('first_session_at'), utc_date('last_session_at'), 'day') }} as time_in_care_days,
+        case
+            when coach_sessions = 0 then 'teletherapy'
+            when therapist_sessions = 0 then 'telecoaching'
+            else 'both'
+        end as utilization_type
+    from care
+
+)
+
+select * from final

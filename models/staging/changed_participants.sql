@@ -1,3 +1,0 @@
--- The current rows of `participants` on which a verdict may have changed: those of touched participants, and those of nobody.
-{{ config(materialized='table') }}
-{{ changed_rows('participants') }}

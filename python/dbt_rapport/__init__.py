@@ -1,0 +1,167 @@
+"""What dbt calls before it parses the project: dbt imports every module named ``dbt_*`` and starts its ``plugins``.
+
+What would otherwise be found late, or not at all, is refused here; and the last line of a command is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from dbt.flags import get_flags
+from dbt.plugins.manager import dbtPlugin
+from dbt_common.events.base_types import EventLevel, EventMsg
+from dbt_common.events.event_manager_client import add_callback_to_manager
+from dbt_common.events.functions import fire_event
+from dbt_common.events.types import Note
+
+from rapport.project_vars import PROJECT, VarError, check_vars
+
+BUILDS = ("build", "run")
+NOT_PUBLISHED = "marts were not published"
+"""What the last message of a build begins with that did not publish."""
+
+
+class Refusal(Exception):
+    """A command that would not do what it says; the message says what to run instead."""
+
+
+class RapportPlugin(dbtPlugin):
+    """Refuses a command before anything is read, and says at its end whether the marts were published."""
+
+    def initialize(self) -> None:
+        """Called by dbt once per command, when the project file is loaded and nothing is parsed."""
+        if self.project_name != PROJECT:
+            return
+        flags = get_flags()  # type: ignore[no-untyped-call]
+        project_dir = Path(getattr(flags, "PROJECT_DIR", None) or Path.cwd())
+        command = str(getattr(flags, "WHICH", ""))
+        refuse_another_folder(project_dir)
+        if command == "retry":
+            state = getattr(flags, "STATE", None) or getattr(flags, "TARGET_PATH", None) or "target"
+            refuse_retry(project_dir / state / "run_results.json")
+        check_vars(project_dir, getattr(flags, "VARS", None) or {})
+        if command in BUILDS:
+            add_callback_to_manager(LastWord())
+
+
+def refuse_another_folder(project_dir: Path) -> None:
+    """Paths of the project (suites, demo, warehouse) are relative to its folder, so dbt has to be started there.
+
+    Raises :class:`Refusal`.
+    """
+    here, home = Path.cwd().resolve(), project_dir.resolve()
+    if here == home:
+        return
+    settings = "".join(
+        f"{name}={shlex.quote(str(here / os.environ[name]))} "
+        for name in ("RAPPORT_RAW", "RAPPORT_DB")
+        if os.environ.get(name)
+    )
+    again = shlex.join(["dbt", *without_folders(sys.argv[1:])])
+    raise Refusal(
+        f"dbt was started in {here}, but the project's paths belong to its own folder; nothing was read. Run:\n"
+        f"  cd {shlex.quote(str(home))} && {settings}{again}"
+    )
+
+
+def without_folders(arguments: list[str]) -> list[str]:
+    """The arguments of a command less the options that say where the project and its profile are."""
+    kept, is_value = [], False
+    for argument in arguments:
+        option, _, value = argument.partition("=")
+        if is_value or option in ("--project-dir", "--profiles-dir"):
+            is_value = not is_value and not value
+        else:
+            kept.append(argument)
+    return kept
+
+
+def refuse_retry(run_results: Path) -> None:
+    """A build is whole: gates open on verdicts of their own build only, so the rest of an earlier one cannot be built.
+
+    Raises :class:`Refusal` if the command to retry is a build.
+    """
+    try:
+        arguments = json.loads(run_results.read_text(encoding="utf-8"))["args"]
+    except (OSError, ValueError, KeyError):
+        return  # dbt says what is wrong with it
+    if arguments.get("which") in BUILDS:
+        again = ["dbt", arguments["which"]]
+        if arguments.get("vars"):
+            again += ["--vars", yaml.safe_dump(arguments["vars"], default_flow_style=True, width=10**6).strip()]
+        raise Refusal(
+            "dbt retry would build on verdicts of another build, which no gate accepts; nothing was read. Run:\n"
+            f"  {shlex.join(again)}"
+        )
+
+
+class LastWord:
+    """Listens to the events of a build; after dbt's last one it says what became of the marts, and why."""
+
+    def __init__(self) -> None:
+        """Nothing is published and nothing has failed."""
+        self.is_published = False
+        self.failures: dict[str, str] = {}
+        """Messages of what failed, by name of the node, in the order in which dbt prints them."""
+
+    def __call__(self, event: EventMsg) -> None:
+        """One event of dbt."""
+        name, data = event.info.name, event.data
+        if name == "LogModelResult" and data.node_info.node_name == "publish":
+            self.is_published = data.status != "error"
+        elif name == "RunResultError" and data.node_info.node_name:
+            self.failures[data.node_info.node_name] = data.msg
+        elif name == "CommandCompleted":
+            reading = sys.modules.get("rapport.reading.warehouse")
+            if reading is not None:
+                reading.remove_workspaces()
+            self.conclude(data.success)
+
+    def conclude(self, is_success: bool) -> None:
+        """The last message: an error with its reasons, a warning for a selection, nothing for a good build."""
+        if self.is_published:
+            if not is_success:
+                _say("marts were published; what failed did so beside them, see above.", EventLevel.ERROR)
+        elif is_success:
+            _say(
+                f"{NOT_PUBLISHED}: this command built a selection. They are as they were; "
+                "`dbt build` without a selection publishes.",
+                EventLevel.WARN,
+            )
+        else:
+            reasons = "".join(f"\n{reason}" for reason in reasons_of(self.failures)) or " See the error above."
+            _say(f"{NOT_PUBLISHED} and are as they were.{reasons}", EventLevel.ERROR)
+
+
+def reasons_of(failures: dict[str, str], at_most: int = 3, lines_of_one: int = 16) -> list[str]:
+    """Messages of gates, or of the first of what failed if no gate is closed; long ones are cut to fit the screen."""
+    # Of a gate's message what it says itself, without what dbt and DuckDB put before it.
+    gates = [
+        re.sub(r"\A.*?(?=gate \w+ is closed)", "", message, flags=re.DOTALL)
+        for node, message in failures.items()
+        if node.startswith("gate_")
+    ]
+    messages = gates or list(failures.values())
+    left = len(messages) - at_most
+    shown = []
+    for message in messages[:at_most]:
+        lines = message.splitlines()
+        if len(lines) > lines_of_one:
+            lines = [*lines[: lines_of_one - 1], f"    … {len(lines) - lines_of_one + 1} lines more, see above"]
+        shown.append("\n".join(lines))
+    return shown + ([f"and {left} more, see above"] if left > 0 else [])
+
+
+def _say(message: str, level: EventLevel) -> None:
+    fire_event(Note(msg=message), level=level)
+
+
+plugins = [RapportPlugin]
+
+__all__ = ["NOT_PUBLISHED", "LastWord", "RapportPlugin", "Refusal", "VarError", "plugins"]

@@ -1,0 +1,124 @@
+"""The export that a build reads, as schema ``raw`` of the warehouse."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import yaml
+
+from rapport.audit.verdict import Verdict, join_keys, verdict_table
+from rapport.reading.export import EXPORT, MAX_UNPACKED_BYTES, VALUES, read_export
+from rapport.reading.files import changed_files
+from rapport.reading.tables import DeclaredTable
+
+CALIBRATED, SYNTHETIC = "_calibration.json", "_synthetic.json"
+"""Files beside the tables by which an export says that its people are invented."""
+
+
+def tables_of_sources(path: Path) -> list[DeclaredTable]:
+    """The tables of the raw export, as the sources' YAML declares them; only those that have a primary key."""
+    declared = []
+    for table in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"][0]["tables"]:
+        columns = {column["name"]: column["data_type"] for column in table["columns"]}
+        keys = [
+            column["name"]
+            for column in table["columns"]
+            if column.get("config", {}).get("meta", {}).get("primary_key", False)
+        ]
+        if keys:
+            declared.append(DeclaredTable(name=table["name"], key=keys[0], columns=columns))
+    return declared
+
+
+_workspaces: set[Path] = set()
+"""Folders of converted files that this process has made."""
+
+
+def new_workspace(database: str) -> Path:
+    """Where a build keeps what it converts: beside the database, so that the next build clears what a kill left."""
+    workspace = Path(f"{database}.reading")
+    shutil.rmtree(workspace, ignore_errors=True)
+    _workspaces.add(workspace)
+    return workspace
+
+
+@atexit.register
+def remove_workspaces() -> None:
+    """Remove what was converted; the views of schema ``raw`` on it cannot be read any more."""
+    while _workspaces:
+        shutil.rmtree(_workspaces.pop(), ignore_errors=True)
+
+
+def read_into_warehouse(
+    connection: duckdb.DuckDBPyConnection,
+    build_id: str,
+    folder: Path,
+    file_format: str,
+    sources: Path,
+    on_bad_rows: str,
+    max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
+) -> pa.Table:
+    """Read an export into schema ``raw`` and return the verdicts on its files.
+
+    Beside the views of :func:`rapport.reading.read_export` it writes ``raw.part_files`` (a row a file) and
+    ``raw.export`` (one row: what the export says of itself). With ``on_bad_rows`` ``quarantine`` a value that cannot be
+    read closes no gate: its row waits, because the suites judge column ``unreadable`` too.
+    """
+    [(database,)] = connection.execute(
+        "select path from duckdb_databases() where database_name = current_database()"
+    ).fetchall()
+    reading = read_export(
+        connection,
+        folder,
+        file_format,
+        tables_of_sources(sources),
+        new_workspace(str(database)),
+        max_unpacked_bytes=max_unpacked_bytes,
+        build_id=build_id,
+    )
+    connection.register("part_files_read", reading.part_files)
+    connection.execute("create or replace table raw.part_files as from part_files_read")
+    connection.unregister("part_files_read")
+    is_calibrated = (folder / CALIBRATED).exists()
+    connection.execute(
+        "create or replace table raw.export as select ?::varchar as raw_folder, ?::varchar as raw_format,"
+        " ?::boolean as is_calibrated, ?::boolean as is_synthetic, ?::varchar as mapping_sha256",
+        [
+            str(folder),
+            file_format,
+            is_calibrated,
+            is_calibrated or (folder / SYNTHETIC).exists(),
+            reading.mapping_sha256,
+        ],
+    )
+    verdicts = [
+        replace(verdict, severity="quarantined")
+        if on_bad_rows == "quarantine" and verdict.expectation == VALUES and verdict.severity == "critical"
+        else verdict
+        for verdict in reading.verdicts
+    ]
+    return verdict_table(verdicts, build_id, "files")
+
+
+def files_stood_still(part_files: pa.Table, layer: str) -> pa.Table:
+    """The verdict on whether every part file is still what it was when it was read.
+
+    ``part_files``: ``raw.part_files``. Asked when nothing reads the files any more.
+    """
+    changed = [f"{table}/{file}" for table, file in changed_files(part_files)]
+    verdict = Verdict(
+        table_name=EXPORT,
+        rule="no part file changed while it was read",
+        severity="critical",
+        passed=not changed,
+        expectation="file_identity",
+        evaluated=part_files.num_rows,
+        unexpected=len(changed),
+        sample_keys=join_keys(changed),
+    )
+    return verdict_table([verdict], str(part_files["build_id"][0].as_py()), layer)

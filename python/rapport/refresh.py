@@ -1,0 +1,300 @@
+"""Command line of a refresh: ``python -m rapport.refresh [--vars YAML]``, what a scheduler runs.
+
+Four steps in turn: freshness, publish, export, report; the first that fails ends it. At the end stands one summary:
+published or not, the cohort before and after, warnings of the audit, rows in quarantine, seconds. The same is written
+to ``reports/refresh.json``, without keys of rows.
+
+Exit codes: 0 all four steps were done; 2 wrong vars or arguments, nothing was run; otherwise that of the step that
+failed (docs/scheduling.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from rapport.project_vars import VarError, check_vars
+
+SUMMARY = Path("reports/refresh.json")
+NOT_PUBLISHED = "marts were not published"
+"""What the last message of a build begins with that did not publish (python/dbt_rapport)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: its command, what a failure leaves, and what to do then."""
+
+    name: str
+    command: tuple[str, ...]
+    """Program (``dbt`` or ``python``) and arguments."""
+    left: str
+    if_refused: str
+    """Advice after exit code 1: the step ran and said no."""
+    if_impossible: str
+    """Advice after any other code: the step could not begin, or was ended."""
+    takes_vars: bool = False
+
+
+STEPS = (
+    Step(
+        "freshness",
+        ("dbt", "--no-use-colors", "--log-level", "warn", "source", "freshness"),
+        left="Nothing was built.",
+        if_refused="Get a newer export or raise var freshness_error_hours; of files that cannot be read "
+        "`make contract-check` says more.",
+        if_impossible="It could not begin: mend what is named above, or try again when the database is free.",
+        takes_vars=True,
+    ),
+    Step(
+        "publish",
+        ("dbt", "--no-use-colors", "--quiet", "build"),
+        left="Marts, export and report are as they were.",
+        if_refused="Mend what the reason names, then run the refresh again; by itself a retry changes nothing.",
+        if_impossible="It could not begin: mend what is named above, or try again when the database is free.",
+        takes_vars=True,
+    ),
+    Step(
+        "export",
+        ("python", "-m", "rapport.export", "--out", "export"),
+        left="Marts are new, export and report are not.",
+        if_refused="The message above names what may not leave; then `make export` and `make report`.",
+        if_impossible="It could not be tried: mend what is named above, then `make export` and `make report`.",
+    ),
+    Step(
+        "report",
+        ("python", "-m", "rapport.report"),
+        left="Marts and export are new, the report is not.",
+        if_refused="Mend what is named above, then `make report`.",
+        if_impossible="Mend what is named above, then `make report`.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the audit that did not hold, without the keys of rows."""
+
+    table: str
+    rule: str
+    severity: str
+    unexpected: int | None
+    evaluated: int | None
+
+    def __str__(self) -> str:
+        """As the last lines of a build say it."""
+        return f"{self.table}: {self.rule} ({self.unexpected or 0:,} of {self.evaluated or 0:,})"
+
+
+@dataclass(frozen=True)
+class State:
+    """What the database says of its last build and of what is published.
+
+    Attributes:
+        build: number of the last build; None before the first.
+        status: its status in ``ops.builds``.
+        cohort: rows of ``marts.analysis_cohort``; None if nothing is published.
+        broken: rules of the audit that did not hold in the last build.
+        quarantined: rows that the last build put into quarantine, by table.
+    """
+
+    build: int | None = None
+    status: str | None = None
+    cohort: int | None = None
+    broken: list[Rule] = field(default_factory=list)
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a refresh ended; the contents of ``reports/refresh.json``."""
+
+    ended_at: str
+    exit_code: int
+    stopped_at: str | None
+    published: bool
+    build: int | None
+    cohort_before: int | None
+    cohort_after: int | None
+    warnings: list[Rule]
+    critical: list[Rule]
+    rows_in_quarantine: dict[str, int]
+    seconds: dict[str, float]
+    advice: str | None
+
+
+def look(database: Path) -> State:
+    """What a database says of itself; nothing if there is none, or if it cannot be read now."""
+    if not database.exists():
+        return State()
+    try:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            return _look(connection)
+    except duckdb.Error:
+        return State()
+
+
+def _look(connection: duckdb.DuckDBPyConnection) -> State:
+    def rows(query: str, *values: object) -> list[tuple[Any, ...]]:
+        return connection.execute(query, list(values)).fetchall()
+
+    tables = {
+        f"{schema}.{table}" for schema, table in rows("select table_schema, table_name from information_schema.tables")
+    }
+    last = (
+        rows("select build_number, build_id, status from ops.builds order by build_number desc limit 1")
+        if "ops.builds" in tables
+        else []
+    )
+    cohort = rows("select count(*) from marts.analysis_cohort")[0][0] if "marts.analysis_cohort" in tables else None
+    if not last:
+        return State(cohort=cohort)
+    [(number, build_id, status)] = last
+    broken = rows(
+        "select table_name, rule, severity, unexpected, evaluated from audit.validation_results"
+        " where build_id = ? and not passed and severity <> 'info' order by severity, table_name, rule",
+        build_id,
+    )
+    kept = rows(
+        "select table_name from information_schema.columns"
+        " where table_schema = 'quarantine' and column_name = 'build_id' order by table_name"
+    )
+    counts = {
+        table: rows(f'select count(*) from quarantine."{table}" where build_id = ?', build_id)[0][0]
+        for (table,) in kept
+    }
+    return State(
+        build=number,
+        status=status,
+        cohort=cohort,
+        broken=[Rule(*row) for row in broken],
+        quarantined={table: count for table, count in counts.items() if count},
+    )
+
+
+def run_step(step: Step, programs: Path, options: Sequence[str]) -> tuple[int, list[str]]:
+    """Run one step; returns its exit code, and the lines from its reason on, which are held back for the end."""
+    program, *arguments = step.command
+    command = [str(programs / program), *arguments, *(options if step.takes_vars else ())]
+    held: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if held or NOT_PUBLISHED in line:
+                held.append(line.rstrip("\n"))
+            else:
+                print(line, end="", flush=True)
+    code = process.returncode
+    return (code if code >= 0 else 128 - code), held
+
+
+def refresh(programs: Path, database: Path, options: Sequence[str]) -> tuple[Outcome, list[str]]:
+    """Run the steps; returns how it ended, and the reason that the build gave if it did not publish."""
+    before = look(database)
+    after = State()
+    seconds: dict[str, float] = {}
+    for number, step in enumerate(STEPS, start=1):
+        begun = time.monotonic()
+        code, reason = run_step(step, programs, options)
+        seconds[step.name] = round(time.monotonic() - begun, 1)
+        ended = f"{'FAILED' if code else 'done'} after {seconds[step.name]:.0f} s"
+        print(f"refresh {number}/{len(STEPS)} {step.name}: {ended}", flush=True)
+        if step.name == "publish":
+            after = look(database)
+        if code:
+            break
+    is_new = after.build is not None and after.build != before.build
+    is_published = is_new and after.status == "published"
+    advice = None
+    if code:
+        left = "Marts are new, export and report are not." if is_published and step.name == "publish" else step.left
+        advice = f"{left} {step.if_refused if code == 1 else step.if_impossible}"
+    broken = after.broken if is_new else []
+    outcome = Outcome(
+        ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        exit_code=code,
+        stopped_at=step.name if code else None,
+        published=is_published,
+        build=after.build if is_new else None,
+        cohort_before=before.cohort,
+        cohort_after=after.cohort if "publish" in seconds else before.cohort,
+        warnings=[rule for rule in broken if rule.severity == "warning"],
+        critical=[rule for rule in broken if rule.severity == "critical"],
+        rows_in_quarantine=after.quarantined if is_new else {},
+        seconds=seconds,
+        advice=advice,
+    )
+    return outcome, reason
+
+
+def in_words(outcome: Outcome, reason: Sequence[str]) -> list[str]:
+    """The summary, line by line; what went wrong stands last."""
+    shown = {True: f"published build {outcome.build}", False: "nothing was published"}[outcome.published]
+    each = ", ".join(f"{name} {seconds:.0f}" for name, seconds in outcome.seconds.items())
+    lines = [f"refresh: {shown}; {sum(outcome.seconds.values()):.0f} s ({each})"]
+    lines.append(f"  cohort: {_people(outcome.cohort_before)} before, {_people(outcome.cohort_after)} after")
+    waiting = ", ".join(f"{table} {count:,}" for table, count in outcome.rows_in_quarantine.items())
+    lines.append(f"  rows in quarantine: {sum(outcome.rows_in_quarantine.values()):,}{waiting and f' ({waiting})'}")
+    lines.append(f"  warnings of the audit: {len(outcome.warnings)}")
+    lines += [f"    {rule}" for rule in outcome.warnings]
+    if outcome.stopped_at:
+        lines.append(f"refresh stopped at {outcome.stopped_at} (exit code {outcome.exit_code}). {outcome.advice}")
+    return [*lines, *reason]
+
+
+def _people(count: int | None) -> str:
+    return "none published" if count is None else f"{count:,}"
+
+
+def write_summary(outcome: Outcome, path: Path = SUMMARY) -> None:
+    """Replace the summary file as a whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(json.dumps(asdict(outcome), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Refresh; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m rapport.refresh", description=__doc__.split("\n\n", maxsplit=1)[1])
+    parser.add_argument("--vars", metavar="YAML", help="vars of the project for this once, as dbt takes them")
+    parser.add_argument(
+        "--programs",
+        type=Path,
+        default=Path(sys.executable).parent,
+        metavar="FOLDER",
+        help="where dbt and python are; default: beside the Python that runs this",
+    )
+    options = parser.parse_args(arguments)
+    if not Path("dbt_project.yml").is_file():
+        print("rapport.refresh: start it in the project's folder, or `make -C FOLDER refresh`", file=sys.stderr)
+        return 2
+    try:
+        given = yaml.safe_load(options.vars or "{}")
+        if not isinstance(given, dict):
+            raise VarError(f"--vars {options.vars}: not of the form {{name: value}}")
+        check_vars(Path.cwd(), given)
+    except (yaml.YAMLError, ValueError) as error:
+        print(f"rapport.refresh: {error}", file=sys.stderr)
+        return 2
+    database = Path(os.environ.get("RAPPORT_DB", "warehouse/rapport.duckdb"))
+    with_vars = ["--vars", options.vars] if options.vars is not None else []
+    outcome, reason = refresh(options.programs, database, with_vars)
+    write_summary(outcome)
+    print("\n".join(in_words(outcome, reason)), flush=True)
+    return outcome.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
