@@ -993,6 +993,9 @@ CSV_FAULTS: dict[str, tuple[Callable[[list[str]], str | bytes], str]] = {
     "UTF-16": (lambda lines: "\n".join(lines).encode("utf-16"), "it is UTF-16, not UTF-8"),
     "nothing": (lambda lines: b"", "no header row"),
     "empty lines": (lambda lines: b"\n\r\n", "no header row"),
+    "two files in one": (
+        edited(9, lambda line: "\ufeff" + line), "line 9: a byte order mark inside the file",
+    ),
     "Parquet": (lambda lines: b"PAR1" + bytes(40), "it is a Parquet file by its content"),
     "a spreadsheet": (lambda lines: b"PK\x03\x04" + bytes(40), "it is a ZIP archive"),
     "gzip": (lambda lines: gzip.compress(b"xyz" * 9), "it is packed by gzip: name it .csv.gz"),
@@ -1036,9 +1039,25 @@ def test_another_separator_is_named_with_the_way_out(csv_export: Export, mark: s
     assert set(broken(reading)) == {
         ("participants", f"column {column} is in every part file") for column in PEOPLE.columns
     }
-    for verdict in broken(reading).values():
-        assert f"part-0.csv: its columns are separated by {name}" in (verdict.detail or "")
-        assert "mapping.yml" in (verdict.detail or "")
+    said = [verdict.detail for verdict in broken(reading).values() if verdict.detail]
+    assert said == [
+        f"part-0.csv: its columns are separated by {name}, not by comma: say so as delimiter in mapping.yml (docs/mapping.md)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "header", ["PARTICIPANT_ID,registered_at ,age_years", "participant_id ,Registered_at,age_years"]
+)
+def test_names_written_otherwise_are_counted_and_not_taken(csv_export: Export, header: str) -> None:
+    csv_export.fill(PEOPLE)
+    lines = lines_of(PEOPLE)
+    lines[0] = lines[0].replace("participant_id,registered_at,age_years", header)
+    (csv_export.folder() / "part-0.csv").write_text("\n".join(lines), encoding="utf-8")
+    verdicts = broken(csv_export.read())
+    assert set(verdicts) == {
+        ("participants", f"column {column} is in every part file") for column in ("participant_id", "registered_at")
+    }
+    assert "6 fields, 4 of 6 declared names and 2 with spaces or in another case" in messages(csv_export.read())
 
 
 def test_a_file_without_a_header_keeps_its_first_row_to_itself(csv_export: Export) -> None:

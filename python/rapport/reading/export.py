@@ -341,9 +341,15 @@ class _TableReader:
             found, count = by_path[part.path], 0
             try:
                 with open_regular(found.path) as file:
-                    for rows in read_text(
-                        file, found.packing, columns, self.mapping.delimiter, self.max_unpacked_bytes
-                    ):
+                    texts = read_text(
+                        file,
+                        found.packing,
+                        columns,
+                        self.mapping.delimiter,
+                        self.max_unpacked_bytes,
+                        is_list=self.is_erasures,
+                    )
+                    for rows in texts:
                         numbers = range(count, count + len(rows))
                         yield pa.table(
                             [
@@ -413,15 +419,18 @@ class _TableReader:
             detail="; ".join(reasons),
         )
         if not self.is_erasures:
+            said: set[str | None] = set()
             for column in self.table.columns:
+                detail = details.get(column)
                 self._add(
                     f"column {column} is in every part file",
                     not missing[column],
                     evaluated=len(self.parts) - len(faults),
                     unexpected=len(missing[column]),
                     sample_keys=join_keys(missing[column]),
-                    detail=details.get(column),
+                    detail=None if detail in said else detail,
                 )
+                said.add(detail)
             twice = {column: files for column, files in repeated.items() if files}
             names = list(dict.fromkeys(name for files in twice.values() for name in files))
             self._add(
