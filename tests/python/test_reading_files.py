@@ -24,7 +24,7 @@ from conftest import ROOT
 from rapport.audit import load_suites
 from rapport.audit.suites import judge
 from rapport.audit.verdict import Verdict, join_keys
-from rapport.reading import DeclaredTable, Reading, changed_files, check_export, csv_text, read_export
+from rapport.reading import DeclaredTable, Reading, changed_files, check_export, csv_text, damaged_files, read_export
 from rapport.reading.mapping import MappingError, read_mapping
 from rapport.reading.tables import ERASURE_LIST
 
@@ -621,6 +621,20 @@ def test_a_damaged_page_is_named(export: Export) -> None:
     assert rule == ("participants", "part files are readable")
     assert verdict.sample_keys == "part-0.parquet"
     assert export.rows() == []
+
+
+def test_damage_that_only_a_reader_meets_can_be_traced(export: Export) -> None:
+    """A column of the declared type is not read before the views are."""
+    export.fill(SESSIONS)
+    rows = arrow(SESSIONS)
+    ids = pa.array([b"\xff\xfe%d" % n for n in range(len(rows))])
+    not_utf8 = pa.Array.from_buffers(pa.string(), len(rows), ids.buffers())
+    pq.write_table(rows.set_column(0, "session_id", not_utf8), export.folder(SESSIONS) / "part-1.parquet")
+    pq.write_table(rows, export.folder(SESSIONS) / "part-0.parquet")
+    reading = export.read()
+    with pytest.raises(duckdb.Error):
+        export.rows(SESSIONS)
+    assert list(damaged_files(export.connection, reading.part_files)) == [("sessions", "part-1.parquet")]
 
 
 # --- Where files lie and what they are called ---
