@@ -318,10 +318,13 @@ def name_not_utf8(part: Part) -> None:
     Path(part.path).rename(part.path.with_name(b"part-\xff".decode("utf-8", "surrogateescape") + f".{part.raw_format}"))
 
 
+def file_of_a_tool(part: Part) -> None:
+    name = part.chance.choice(("README.md", ".hidden", "part.parquet.crc", "_SUCCESS", ".DS_Store", "_committed_1"))
+    (part.path.parent / name).write_bytes(part.chance.randbytes(30))
+
+
 def foreign_file(part: Part) -> None:
-    name = part.chance.choice(
-        ("part.tmp", "notes.txt", "README.md", ".hidden", "part.parquet.crc", "_SUCCESS", "part.json")
-    )
+    name = part.chance.choice(("part.tmp", "notes.txt", "part.json", "_part.pq", ".part.csv", "part.csv.bz2"))
     (part.path.parent / name).write_bytes(part.chance.randbytes(30))
 
 
@@ -475,7 +478,8 @@ MUTATIONS = (
     Mutation(file_withdrawn, ANY),
     Mutation(odd_file_name, SAME),
     Mutation(name_not_utf8, STOP),
-    Mutation(foreign_file, SAME),
+    Mutation(file_of_a_tool, SAME),
+    Mutation(foreign_file, STOP),
     Mutation(folder_like_a_file, SAME),
     Mutation(link_to_nothing, STOP),
     Mutation(refers_to_nobody, STOP, tables=("who5_assessments", "sessions", "alliance_ratings")),

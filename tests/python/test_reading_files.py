@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import gzip
 import os
@@ -9,7 +10,7 @@ import resource
 import socket
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 
+from rapport.audit import load_suites
+from rapport.audit.suites import judge
 from rapport.audit.verdict import Verdict, join_keys
-from rapport.reading import DeclaredTable, Reading, changed_files, check_export, csv_text, read_export
+from rapport.reading import DeclaredTable, Reading, changed_files, check_export, csv_text, damaged_files, read_export
 from rapport.reading.mapping import MappingError, read_mapping
 from rapport.reading.tables import ERASURE_LIST
 
@@ -619,6 +623,20 @@ def test_a_damaged_page_is_named(export: Export) -> None:
     assert export.rows() == []
 
 
+def test_damage_that_only_a_reader_meets_can_be_traced(export: Export) -> None:
+    """A column of the declared type is not read before the views are."""
+    export.fill(SESSIONS)
+    rows = arrow(SESSIONS)
+    ids = pa.array([b"\xff\xfe%d" % n for n in range(len(rows))])
+    not_utf8 = pa.Array.from_buffers(pa.string(), len(rows), ids.buffers())
+    pq.write_table(rows.set_column(0, "session_id", not_utf8), export.folder(SESSIONS) / "part-1.parquet")
+    pq.write_table(rows, export.folder(SESSIONS) / "part-0.parquet")
+    reading = export.read()
+    with pytest.raises(duckdb.Error):
+        export.rows(SESSIONS)
+    assert list(damaged_files(export.connection, reading.part_files)) == [("sessions", "part-1.parquet")]
+
+
 # --- Where files lie and what they are called ---
 
 NAMES = {
@@ -989,6 +1007,9 @@ CSV_FAULTS: dict[str, tuple[Callable[[list[str]], str | bytes], str]] = {
     "UTF-16": (lambda lines: "\n".join(lines).encode("utf-16"), "it is UTF-16, not UTF-8"),
     "nothing": (lambda lines: b"", "no header row"),
     "empty lines": (lambda lines: b"\n\r\n", "no header row"),
+    "two files in one": (
+        edited(9, lambda line: "\ufeff" + line), "line 9: a byte order mark inside the file",
+    ),
     "Parquet": (lambda lines: b"PAR1" + bytes(40), "it is a Parquet file by its content"),
     "a spreadsheet": (lambda lines: b"PK\x03\x04" + bytes(40), "it is a ZIP archive"),
     "gzip": (lambda lines: gzip.compress(b"xyz" * 9), "it is packed by gzip: name it .csv.gz"),
@@ -1032,9 +1053,25 @@ def test_another_separator_is_named_with_the_way_out(csv_export: Export, mark: s
     assert set(broken(reading)) == {
         ("participants", f"column {column} is in every part file") for column in PEOPLE.columns
     }
-    for verdict in broken(reading).values():
-        assert f"part-0.csv: its columns are separated by {name}" in (verdict.detail or "")
-        assert "mapping.yml" in (verdict.detail or "")
+    said = [verdict.detail for verdict in broken(reading).values() if verdict.detail]
+    assert said == [
+        f"part-0.csv: its columns are separated by {name}, not by comma: say so as delimiter in mapping.yml (docs/mapping.md)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "header", ["PARTICIPANT_ID,registered_at ,age_years", "participant_id ,Registered_at,age_years"]
+)
+def test_names_written_otherwise_are_counted_and_not_taken(csv_export: Export, header: str) -> None:
+    csv_export.fill(PEOPLE)
+    lines = lines_of(PEOPLE)
+    lines[0] = lines[0].replace("participant_id,registered_at,age_years", header)
+    (csv_export.folder() / "part-0.csv").write_text("\n".join(lines), encoding="utf-8")
+    verdicts = broken(csv_export.read())
+    assert set(verdicts) == {
+        ("participants", f"column {column} is in every part file") for column in ("participant_id", "registered_at")
+    }
+    assert "6 fields, 4 of 6 declared names and 2 with spaces or in another case" in messages(csv_export.read())
 
 
 def test_a_file_without_a_header_keeps_its_first_row_to_itself(csv_export: Export) -> None:
@@ -1129,6 +1166,29 @@ def test_a_mapping_says_how_an_export_differs(csv_export: Export) -> None:
     assert csv_export.rows(SESSIONS) == control(SESSIONS)
     assert csv_export.rows(RATINGS) == control(RATINGS)
     assert len(reading.mapping_sha256 or "") == 64
+
+
+def test_the_documented_mapping_reads_the_documented_file(tmp_path: Path) -> None:
+    page = (ROOT / "docs/mapping.md").read_text(encoding="utf-8")
+    lines, mapping = (
+        block.split("```")[0]
+        for block in page.split("## mapping.yml")[1].replace("```yaml", "```").split("```\n")[1:4:2]
+    )
+    columns = {**PEOPLE.columns, "country_code": VARCHAR}
+    people = DeclaredTable("participants", "participant_id", columns)
+    (tmp_path / "raw" / "participants").mkdir(parents=True)
+    (tmp_path / "raw" / "participants" / "part-0.csv").write_text(lines, encoding="utf-8")
+    (tmp_path / "raw" / "mapping.yml").write_text(mapping, encoding="utf-8")
+    with duckdb.connect() as connection:
+        reading = read_export(connection, tmp_path / "raw", "csv", [people, SESSIONS], tmp_path / "private")
+        assert set(broken(reading)) == {("sessions", "folder exists")}
+        rows = connection.execute(
+            "select participant_id, registered_at, age_years, sex, country_code, employer_sponsored from raw.participants order by 1"
+        ).fetchall()
+    assert rows == [
+        ("P0001", dt.datetime(2021, 3, 1, 9, 30), 34, "female", "DE", True),
+        ("P0002", dt.datetime(2021, 3, 2, 17, 5), None, None, None, False),
+    ]
 
 
 def test_a_mapping_holds_for_parquet_too(export: Export) -> None:
@@ -1344,3 +1404,42 @@ def test_keys_stay_readable_and_controls_are_escaped() -> None:
         "a\\nb, \\x1b[31m, \\x9b, \\u202eabc, \\u2066x"
     )
     assert join_keys(["\u200f", "\u2028", "\x7f", "\udcff", None]) == "\\u200f, \\u2028, \\x7f, \\udcff, (no key)"
+
+
+# --- Codings that pass every rule and are likely to be another's ---
+
+
+def warning_of(table: str, rule: str, rows: str) -> tuple[bool, int | None]:
+    """The verdict of one rule of the project's suites on rows given as SQL, and how many rows it objects to."""
+    [suite] = [suite for suite in load_suites(ROOT / "expectations/raw") if suite.label == table]
+    with duckdb.connect() as connection:
+        connection.execute("create schema judged")
+        connection.execute(f"create table judged.rows as {rows}")
+        chosen = copy.deepcopy(suite.expectations)
+        chosen.expectations = [item for item in chosen.expectations if item.meta["rule"] == rule]
+        alone = replace(suite, schema="judged", table="rows", repeated=None, expectations=chosen)
+        [verdict] = judge(connection, [alone])
+    assert verdict.severity == "warning"
+    return verdict.passed, verdict.unexpected
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high", "objects"),
+    [
+        (200, 1, 5, 1),  # a thousand answers and no 0
+        (199, 1, 5, 0),
+        (200, 0, 5, 0),
+        (6, 1, 6, 1),  # the sixth row answers 6
+    ],
+)
+def test_items_that_look_coded_1_to_6_are_a_warning(count: int, low: int, high: int, objects: int) -> None:
+    items = ", ".join(f"({low} + n % {high - low + 1})::integer as item_{i}" for i in range(1, 6))
+    rows = f"select 'A' || n as assessment_id, 'p' as part_file, n as row_number, {items} from range({count}) as t(n)"
+    found = warning_of("who5_assessments", "items look coded 0 to 5, not 1 to 6", rows)
+    assert found == (objects == 0, objects)
+
+
+def test_a_country_that_may_be_a_missing_value_is_a_warning() -> None:
+    rows = "select *, 'p' as part_file, 0 as row_number from (values ('P1', 'NA'), ('P2', 'DE'), ('P3', null)) as t(participant_id, country_code)"
+    rule = "country_code NA means Namibia, not a missing value written by R"
+    assert warning_of("participants", rule, rows) == (False, 1)

@@ -1,6 +1,6 @@
 """Reading a raw export: files found once, dialect and columns determined once, values checked by a written grammar."""
 
-from rapport.reading.export import Reading, check_export, read_export
+from rapport.reading.export import Reading, check_export, damaged_files, read_export
 from rapport.reading.files import changed_files
 from rapport.reading.tables import ERASURES, DeclaredTable, declared_tables
 
@@ -10,6 +10,7 @@ __all__ = [
     "Reading",
     "changed_files",
     "check_export",
+    "damaged_files",
     "declared_tables",
     "read_export",
 ]

@@ -79,17 +79,24 @@ class TextRows:
 
 
 def read_text(
-    file: IO[bytes], packing: str | None, columns: Mapping[str, str], delimiter: str, max_unpacked_bytes: int
+    file: IO[bytes],
+    packing: str | None,
+    columns: Mapping[str, str],
+    delimiter: str,
+    max_unpacked_bytes: int,
+    *,
+    is_list: bool = False,
 ) -> Iterator[TextRows]:
     """The rows of a CSV file as text, in order.
 
     ``columns``: the name in the file by the name under which it is returned. ``packing``: ``gzip``, ``zstd`` or none.
-    An empty field is null, in quotes or not. Raises :class:`CsvFault` as soon as the fault is met: what was returned
+    An empty field is null, in quotes or not. ``is_list``: a byte order mark inside the file, which two files in one
+    leave, is part of the text and no fault. Raises :class:`CsvFault` as soon as the fault is met: what was returned
     before stands.
     """
     chunks = _chunks(file, packing, max_unpacked_bytes)
     try:
-        reader = _Reader(chunks, delimiter)
+        reader = _Reader(chunks, delimiter, is_list)
         header = reader.header(columns)
         yield from reader.rows(header)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -106,8 +113,9 @@ class _Header:
 
 
 class _Reader:
-    def __init__(self, chunks: Iterator[bytes], delimiter: str) -> None:
+    def __init__(self, chunks: Iterator[bytes], delimiter: str, is_list: bool) -> None:
         self.chunks = chunks
+        self.is_list = is_list
         self.delimiter = delimiter
         self.skips_spaces = False
         self.line = 1
@@ -195,22 +203,23 @@ class _Reader:
         """Counts only: a file without a header has data in its first row."""
 
         def known(found: list[str]) -> int:
-            return len(set(columns.values()) & {name.strip() for name in found})
+            return len(declared & {name.strip().casefold() for name in found})
 
+        declared = {name.casefold() for name in columns.values()}
         others = {mark: known(_fields(record, mark)) for mark in DELIMITERS if mark != self.delimiter}
         likely = max(others, key=lambda mark: others[mark])
-        if others[likely] > known(names):
+        alike, exact = known(names), len(set(columns.values()) & set(names))
+        if others[likely] > alike:
             return (
                 f"its columns are separated by {DELIMITERS[likely]}, not by {DELIMITERS[self.delimiter]}:"
                 " say so as delimiter in mapping.yml (docs/mapping.md)"
             )
-        found = known(names)
         counted = f"its first row has {len(names)} field{'s' if len(names) != 1 else ''}"
-        if not found:
+        if not alike:
             return f"{counted} and none of the declared names: has the file a header?"
-        return (
-            f"{counted} and {found} of {len(columns)} declared names; mapping.yml can rename columns (docs/mapping.md)"
-        )
+        otherwise = f" and {alike - exact} with spaces or in another case" if alike > exact else ""
+        some = f"{exact} of {len(columns)} declared names{otherwise}"
+        return f"{counted}, {some}; mapping.yml can rename columns (docs/mapping.md)"
 
     def _take(self, header: _Header) -> TextRows | None:
         """The whole rows of ``self.rest``, taken off."""
@@ -228,6 +237,9 @@ class _Reader:
         layout.check_quotes(delimiter, self.line)
         starts, ends = layout.starts, layout.ends
         lines = self.line + layout.lines_before_all(starts)
+        for row in np.flatnonzero(layout.bytes[starts] == BOM[0]):
+            if data.startswith(BOM, int(starts[row])) and not self.is_list:
+                raise CsvFault(f"line {lines[row]}: a byte order mark inside the file: are these two files in one?")
         delimiters = layout.outside(np.flatnonzero(layout.bytes == delimiter))
         first = np.searchsorted(delimiters, starts)
         fields = np.searchsorted(delimiters, ends) - first + 1

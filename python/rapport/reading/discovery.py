@@ -180,9 +180,7 @@ def _walk(root: Path, top: Path, folder: Path, formats: Sequence[str], found: Fo
             continue
         file_format, packing = ENDINGS[ending]
         if hidden:
-            found.others.append(
-                (label, "a data file hidden by a name that begins with . or _: rename or remove it")
-            )
+            found.others.append((label, "a data file hidden by a name that begins with . or _: rename or remove it"))
         elif file_format not in formats:
             found.others.append((label, f"{file_format}, and RAPPORT_RAW_FORMAT is {formats[0]}"))
         else:

@@ -24,7 +24,7 @@ from rapport.reading.discovery import FoundFile, FoundFolder, find_files, is_und
 from rapport.reading.files import PartFile, as_table, describe_all, open_regular, reason
 from rapport.reading.mapping import FILE_NAME as MAPPING
 from rapport.reading.mapping import Mapping, MappingError, TableMapping, read_mapping
-from rapport.reading.parquet import ParquetFile, footers, listed
+from rapport.reading.parquet import ParquetFile, footers, listed, rows_can_be_read
 from rapport.reading.tables import ERASURE_LIST, ERASURES, DeclaredTable
 from rapport.reading.values import (
     EXACT_INTEGERS,
@@ -53,7 +53,7 @@ VALUES = "value_grammar"
 
 EXPORT = "raw export"
 BATCH_ROWS = 100_000
-DAMAGED = "its rows are damaged: a page cannot be unpacked"
+DAMAGED = "its rows are damaged: a page cannot be unpacked, or a text is not UTF-8"
 PLACES = {"part_file": "varchar", "row_number": "bigint", "line_number": "bigint", "unreadable": "varchar"}
 NOT_READABLE = {
     "integer": "no whole number in decimal digits, or beyond 32 bits",
@@ -143,6 +143,16 @@ def read_export(
         verdicts.extend(erased.verdicts())
     parts = [part for reader in readers for part in reader.parts]
     return Reading(as_table(parts, build_id), verdicts, mapping.sha256, as_table(erasures.parts, build_id))
+
+
+def damaged_files(connection: duckdb.DuckDBPyConnection, part_files: pa.Table) -> Iterator[tuple[str, str]]:
+    """Table and name of every file whose rows cannot be read, though its footer could.
+
+    Reads all files whole, so it is asked only when a reader of the views has failed. ``part_files``: of a reading.
+    """
+    for row in part_files.to_pylist():
+        if row["read_path"] is not None and not rows_can_be_read(connection, row["read_path"]):
+            yield row["table_name"], row["file_name"]
 
 
 def check_export(folder: Path, file_format: str, tables: Sequence[DeclaredTable]) -> list[Verdict]:
@@ -341,9 +351,15 @@ class _TableReader:
             found, count = by_path[part.path], 0
             try:
                 with open_regular(found.path) as file:
-                    for rows in read_text(
-                        file, found.packing, columns, self.mapping.delimiter, self.max_unpacked_bytes
-                    ):
+                    texts = read_text(
+                        file,
+                        found.packing,
+                        columns,
+                        self.mapping.delimiter,
+                        self.max_unpacked_bytes,
+                        is_list=self.is_erasures,
+                    )
+                    for rows in texts:
                         numbers = range(count, count + len(rows))
                         yield pa.table(
                             [
@@ -413,15 +429,18 @@ class _TableReader:
             detail="; ".join(reasons),
         )
         if not self.is_erasures:
+            said: set[str | None] = set()
             for column in self.table.columns:
+                detail = details.get(column)
                 self._add(
                     f"column {column} is in every part file",
                     not missing[column],
                     evaluated=len(self.parts) - len(faults),
                     unexpected=len(missing[column]),
                     sample_keys=join_keys(missing[column]),
-                    detail=details.get(column),
+                    detail=None if detail in said else detail,
                 )
+                said.add(detail)
             twice = {column: files for column, files in repeated.items() if files}
             names = list(dict.fromkeys(name for files in twice.values() for name in files))
             self._add(
@@ -682,12 +701,7 @@ class _TableReader:
     def _find_damage(self, parts: Sequence[PartFile]) -> None:
         """After a failure inside the rows: which files it lies in."""
         for part in parts:
-            try:
-                files = listed([str(part.read_path)])
-                self.connection.execute(
-                    f"select count(columns(*)) from read_parquet({files}, hive_partitioning = false)"
-                ).fetchall()
-            except duckdb.Error:
+            if not rows_can_be_read(self.connection, str(part.read_path)):
                 part.fault = DAMAGED
         damaged = [part.file_name for part in parts if part.fault == DAMAGED] or [part.file_name for part in parts]
         self.is_whole, self.is_damaged = False, True

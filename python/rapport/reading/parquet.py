@@ -43,6 +43,18 @@ def footers(
     return left[0] | right[0], left[1] | right[1]
 
 
+def rows_can_be_read(connection: duckdb.DuckDBPyConnection, path: str) -> bool:
+    """Whether every page of a Parquet file can be unpacked and every text is UTF-8: reads the whole file."""
+    try:
+        connection.execute(
+            f"select bool_and(columns(*) is distinct from null) from read_parquet({listed([path])},"
+            " hive_partitioning = false)"
+        ).fetchall()
+    except duckdb.Error:
+        return False
+    return True
+
+
 def listed(paths: Sequence[str]) -> str:
     """Paths as a SQL list in which the characters of a glob pattern stand for themselves."""
     return "[" + ", ".join(literal(re.sub(r"([*?\[])", r"[\1]", path)) for path in paths) + "]"

@@ -40,7 +40,7 @@ _workspaces: set[Path] = set()
 
 
 def new_workspace(database: str) -> Path:
-    """Where a build keeps what it converts: beside the database, so that the next build clears what a killed one left."""
+    """Where a build keeps what it converts: beside the database, so that the next build clears what a kill left."""
     workspace = Path(f"{database}.reading")
     shutil.rmtree(workspace, ignore_errors=True)
     _workspaces.add(workspace)
