@@ -1,7 +1,4 @@
 -- The build that is running: its id, what it reads, and the vars that define it.
-{%- if execute and (var('min_cell') is not integer or var('min_cell') < 2) %}
-    {%- do exceptions.raise_compiler_error('var min_cell is ' ~ var('min_cell') ~ '; it must be a whole number, 2 or more') %}
-{%- endif %}
 select
     '{{ invocation_id }}' as build_id,
     cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
