@@ -162,8 +162,9 @@ def _look(connection: duckdb.DuckDBPyConnection) -> State:
         return State(cohort=cohort)
     [(number, build_id, status)] = last
     broken = rows(
-        "select table_name, rule, severity, unexpected, evaluated from audit.validation_results"
-        " where build_id = ? and not passed and severity <> 'info' order by severity, table_name, rule",
+        # A rule is judged again on what quarantine leaves; it is one rule.
+        "select table_name, rule, severity, max(unexpected), max(evaluated) from audit.validation_results"
+        " where build_id = ? and not passed and severity <> 'info' group by all order by severity, table_name, rule",
         build_id,
     )
     kept = rows(

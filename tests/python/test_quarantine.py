@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -33,7 +34,14 @@ def accounts(warehouse: Warehouse) -> dict[str, dict[str, int]]:
 def spoil_everything(warehouse: Warehouse) -> None:
     """One kind of fault in each table, and an orphan."""
     warehouse.spoil("participants", "age_years", "130", first("participant_id", 2))
-    warehouse.spoil("who5_assessments", "item_1", "9", first("assessment_id"))
+    [(only_baseline,)] = warehouse.query(
+        "select min(assessment_id) from staging.stg_who5_assessments inner join rules.care_summary using (participant_id)"
+        " inner join marts.analysis_cohort using (participant_id)"
+        " where completed_at < first_session_at group by participant_id having count(*) = 1 order by 1 desc limit 1"
+    )
+    warehouse.spoil(
+        "who5_assessments", "item_1", "9", f"{first('assessment_id', 2)} or assessment_id = '{only_baseline}'"
+    )
     warehouse.spoil("sessions", "status", "'done'", first("session_id"))
     warehouse.spoil("alliance_ratings", "session_id", "'of no session'", first("rating_id"))
     warehouse.add_part(
@@ -85,7 +93,17 @@ def test_bad_rows_wait_in_quarantine_and_leave_it_corrected(built: Warehouse) ->
         assert rows["quarantined"] > 0
     flow = dict(built.query("select step, (participants, excluded, quarantined) from marts.eligibility_flow"))
     assert flow[0] == (count["participants"] - 2, 0, 2)
-    assert sum(quarantined for step, (_, _, quarantined) in flow.items() if step > 0) > 0
+    # Whom quarantine keeps out passed the criterion with the rows as they were before, and fails it now.
+    passed = {row[0]: row[1:8] for row in good["eligibility"]}
+    failed = built.query(
+        "select participant_id, step from marts.eligibility"
+        " inner join marts.eligibility_flow on first_failed_criterion = criterion"
+    )
+    kept_out = Counter(step for participant, step in failed if passed[participant][int(str(step)) - 1])
+    assert {step: quarantined for step, (_, _, quarantined) in flow.items() if step > 0} == {
+        step: kept_out[step] for step in range(1, 8)
+    }
+    assert kept_out.total() > 0
 
     # Corrected rows: the good ones again, delivered later.
     for table in TABLES:

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import ast
 import configparser
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, Warehouse
+from conftest import ROOT, Warehouse, first
+from test_guards import environment
+
+from rapport import refresh
 
 DOC = (ROOT / "docs/scheduling.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 EXAMPLES = ROOT / "examples/scheduling"
-STEPS = re.findall(r"^STEPS := (.+)$", MAKEFILE, re.MULTILINE)[0].split()
+SUMMARY = ROOT / refresh.SUMMARY
+STEPS = [step.name for step in refresh.STEPS]
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 # Steps, and what each runs, as the document's table says.
 DOCUMENTED = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", DOC, re.MULTILINE))
 
 STUB = """#!/bin/sh
+case "$*" in "-m rapport.refresh"*) exec '{python}' "$@";; esac
 echo "$(basename "$0") $*" >> "$CALLS"
-case "$(basename "$0") $*" in "${BROKEN:-none}"*) exit 7;; esac
+echo "$(basename "$0") says this"
+case "$(basename "$0") $*" in
+    "${{BROKEN:-none}}"*) echo "12:00:00  marts were not published. The reason:"; echo "  a rule"; exit "${{CODE:-7}}";;
+esac
 """
 
 
@@ -35,16 +45,23 @@ class Refresh:
         self.venv, self.calls = folder / "venv", folder / "calls"
         (self.venv / "bin").mkdir(parents=True)
         for name in ("python", "dbt"):
-            (self.venv / "bin" / name).write_text(STUB, encoding="utf-8")
+            (self.venv / "bin" / name).write_text(STUB.format(python=sys.executable), encoding="utf-8")
             (self.venv / "bin" / name).chmod(0o755)
         (self.venv / ".runtime").touch()
 
-    def run(self, *arguments: str, broken: str = "") -> tuple[int, list[str], list[str]]:
-        """Exit code, programs called, lines printed; the call that begins with `broken` ends with exit code 7."""
+    def run(self, *arguments: str, broken: str = "", code: int = 7) -> tuple[int, list[str], list[str]]:
+        """Exit code, programs called, lines printed; the call that begins with `broken` ends with exit code `code`."""
         self.calls.write_text("", encoding="utf-8")
         done = subprocess.run(
             ["make", "--no-print-directory", "-C", ROOT, f"VENV={self.venv}", "refresh", *arguments],
-            env={"PATH": "/usr/bin:/bin", "CALLS": str(self.calls), "BROKEN": broken},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": str(ROOT / "python"),
+                "RAPPORT_DB": str(self.venv / "none.duckdb"),
+                "CALLS": str(self.calls),
+                "BROKEN": broken,
+                "CODE": str(code),
+            },
             cwd="/",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -66,25 +83,118 @@ def stubbed(tmp_path: Path) -> Refresh:
     return Refresh(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def kept_reports() -> Iterator[None]:
+    """The summary of the last refresh of this working copy stays what it was."""
+    before = SUMMARY.read_bytes() if SUMMARY.exists() else None
+    yield
+    if before is not None:
+        SUMMARY.write_bytes(before)
+    else:
+        SUMMARY.unlink(missing_ok=True)
+
+
 def test_refresh_runs_the_documented_steps_in_order(stubbed: Refresh) -> None:
     code, calls, lines = stubbed.run()
     assert code == 0, lines
     assert list(DOCUMENTED) == STEPS
     assert_called(calls, STEPS)
-    summary = [line.rsplit(" after ", 1)[0] for line in lines if line.startswith("refresh ")]
+    summary = [line.rsplit(" after ", 1)[0] for line in lines if re.match(r"refresh \d/", line)]
     assert summary == [f"refresh {number}/4 {step}: done" for number, step in enumerate(STEPS, 1)]
+    assert [line for line in lines if line.endswith(" says this")] == [
+        f"{call.split()[0]} says this" for call in calls
+    ], "what a step prints is shown"
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_refresh_stops_at_the_first_failure(stubbed: Refresh, step: str) -> None:
+def test_each_step_is_a_target_that_runs_the_same(step: str) -> None:
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-n", "-o", ".venv/.runtime", step],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
+    ).stdout  # fmt: skip
+    [command] = [stage.command for stage in refresh.STEPS if stage.name == step]
+    assert f".venv/bin/{' '.join(command)}" in [line.strip() for line in told.splitlines()]
+
+
+@pytest.mark.parametrize("code", [1, 2])
+@pytest.mark.parametrize("step", STEPS)
+def test_refresh_stops_at_the_first_failure(stubbed: Refresh, step: str, code: int) -> None:
     number = STEPS.index(step) + 1
-    code, calls, lines = stubbed.run(broken=DOCUMENTED[step])
-    assert code == 2, "GNU make's own"
+    [stage] = [stage for stage in refresh.STEPS if stage.name == step]
+    ended, calls, lines = stubbed.run(broken=DOCUMENTED[step], code=code)
+    assert ended == 2, "GNU make's own"
     assert_called(calls, STEPS[:number])
-    assert any(re.fullmatch(rf"make.*: \*\*\* \[Makefile:\d+: {step}\] Error 7", line) for line in lines), lines
-    failed, stopped = [line for line in lines if line.startswith("refresh ")][number - 1 :]
-    assert failed.startswith(f"refresh {number}/4 {step}: FAILED after ")
-    assert stopped.startswith(f"refresh stopped at {step} ")
+    assert any(re.fullmatch(rf"make.*: \*\*\* \[Makefile:\d+: refresh\] Error {code}", line) for line in lines), lines
+    assert [line for line in lines if re.match(r"refresh \d/", line)][-1].startswith(
+        f"refresh {number}/4 {step}: FAILED after "
+    )
+    advice = stage.if_refused if code == 1 else stage.if_impossible
+    [stopped] = [line for line in lines if line.startswith("refresh stopped at ")]
+    assert stopped == f"refresh stopped at {step} (exit code {code}). {stage.left} {advice}"
+    printed = [line for line in lines if not line.startswith("make")]
+    assert printed[printed.index(stopped) + 1 :] == ["12:00:00  marts were not published. The reason:", "  a rule"]
+    written = json.loads(SUMMARY.read_text(encoding="utf-8"))
+    assert (written["exit_code"], written["stopped_at"], written["published"]) == (code, step, False)
+    assert list(written["seconds"]) == STEPS[:number]
+    assert stopped.endswith(written["advice"])
+
+
+def test_wrong_vars_end_a_refresh_at_once(stubbed: Refresh) -> None:
+    for given in ("{studystart: 1}", "{study_end: 2021-02-30}", "[1]", "{a: "):
+        code, calls, lines = stubbed.run(f"VARS={given}")
+        assert code == 2
+        assert calls == []
+        assert any(line.startswith("rapport.refresh: ") for line in lines)
+
+
+def test_the_summary_says_what_became_of_marts_and_cohort(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of dbt on a real warehouse: rows in quarantine and warnings of the audit, then a cohort that vanishes."""
+    for name, value in environment(built).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(refresh, "STEPS", refresh.STEPS[:2])
+    programs = Path(sys.executable).parent
+    [(cohort,)] = built.query("select count(*) from marts.analysis_cohort")
+    built.spoil("alliance_ratings", "bond_item", "9", first("rating_id"))
+    built.rewrite("sessions", "select * replace (started_at + interval 3 hour as started_at) from rows")
+    outcome, reason = refresh.refresh(
+        programs,
+        built.db,
+        ["--vars", "{on_bad_rows: quarantine, max_quarantined_share: 0.05, min_rows_for_shares: 1000000}"],
+    )
+    lines = refresh.in_words(outcome, reason)
+    assert (outcome.exit_code, outcome.published, outcome.build, reason) == (0, True, 2, []), lines
+    [(after,)] = built.query("select count(*) from marts.analysis_cohort")
+    assert (outcome.cohort_before, outcome.cohort_after) == (cohort, after)
+    assert outcome.rows_in_quarantine == {"alliance_ratings": 3}
+    [late] = [rule for rule in outcome.warnings if rule.rule == "submitted_at is not before its session"]
+    assert late.unexpected
+    assert outcome.critical == []
+    assert lines[0].startswith("refresh: published build 2; ")
+    assert lines[1:3] == [
+        f"  cohort: {cohort:,} before, {after:,} after",
+        "  rows in quarantine: 3 (alliance_ratings 3)",
+    ]
+    assert f"    {late}" in lines
+
+    built.rewrite("sessions", "select * replace ('no_show' as status) from rows")
+    outcome, reason = refresh.refresh(
+        programs,
+        built.db,
+        ["--vars", "{on_bad_rows: quarantine, max_quarantined_share: 0.05, min_rows_for_shares: 1000000}"],
+    )
+    lines = refresh.in_words(outcome, reason)
+    assert (outcome.exit_code, outcome.stopped_at, outcome.published, outcome.build) == (1, "publish", False, 3)
+    assert (outcome.cohort_before, outcome.cohort_after) == (after, after)
+    assert {rule.table for rule in outcome.critical} == {"analysis_cohort"}
+    assert lines[0].startswith("refresh: nothing was published; ")
+    assert "gate candidates is closed" in reason[1]
+    assert lines[-len(reason) :] == reason
+
+
+def test_a_refresh_belongs_to_the_projects_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refresh.main([]) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_vars_reach_both_steps_of_dbt(stubbed: Refresh) -> None:
