@@ -9,7 +9,8 @@ bands as (
         {{ band % 'baseline_score' }} as baseline_band,
         {{ band % 'followup_score' }} as followup_band,
         count(*) as participants
-    from {{ ref('analysis_cohort') }}
+    from {{ ref('participant_facts') }}
+    where is_eligible
     group by baseline_band, followup_band
 
 ),
