@@ -70,8 +70,8 @@
     {{ return(found[0][0] if found else none) }}
 {% endmacro %}
 
-{#- Tables and views of this project's schemas that are no model of it: what another version left, and candidates of builds
-    that were not published. None of them may outlive its use, least of all rows of participants. -#}
+{#- Tables and views of this project's schemas that are no model of it: what another version left, and tables of earlier
+    builds that no view reads. None of them may outlive its use, least of all rows of participants. -#}
 {% macro drop_what_is_no_model() %}
     {%- if is_build() %}
     {%- set names = ['raw.part_files', 'raw.export', 'audit.row_faults', 'audit.validation_results'] %}
@@ -80,15 +80,13 @@
     {%- endfor %}
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') %}
         {%- do names.append(node.schema ~ '.' ~ node.alias) %}
-        {%- if node.config.materialized == 'candidate' and last_published_build() %}
-            {%- do names.append(node.schema ~ '.' ~ node.alias ~ '__' ~ last_published_build() | replace('-', '')) %}
-        {%- endif %}
     {%- endfor %}
     {%- set found = run_query(
         "select case when table_type = 'VIEW' then 'view' else 'table' end, table_schema, table_name"
         ~ " from information_schema.tables where table_schema in"
         ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'audit', 'pending')"
         ~ " and table_schema || '.' || table_name not in ('" ~ names | join("', '") ~ "')"
+        ~ " and not exists (select 1 from duckdb_views() where contains(sql, '__') and contains(sql, table_name))"
     ) %}
     {%- for row in found.rows %}
     drop {{ row[0] }} {{ row[1] }}."{{ row[2] }}";
@@ -155,7 +153,9 @@
 {% macro end_build(results) %}
     {%- if is_build() %}
     {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list %}
-    {%- set part_files = load_relation(source('raw', 'part_files')) %}
+    {%- set was_read = run_query(
+        "select count(*) > 0 from information_schema.tables where table_schema = 'raw' and table_name = 'part_files'"
+    ).rows[0][0] %}
     update ops.builds
     set
         ended_at = get_current_timestamp() at time zone 'UTC',
@@ -164,18 +164,18 @@
             when {{ failed | length }} > 0 then 'failed'
             else 'partial'
         end,
-        {%- if part_files is not none %}
+        {%- if was_read %}
         mapping_sha256 = (select mapping_sha256 from {{ source('raw', 'export') }}),
         input_fingerprint = (
             select
                 sha256(string_agg(
                     table_name || '/' || file_name || '=' || coalesce(sha256, ''), chr(10) order by table_name, file_name
                 ))
-            from {{ part_files }} where build_id = '{{ invocation_id }}'
+            from {{ source('raw', 'part_files') }} where build_id = '{{ invocation_id }}'
         ),
         input_files = (
             select map_from_entries(list((table_name, files) order by table_name)) from (
-                select table_name, count(*) as files from {{ part_files }}
+                select table_name, count(*) as files from {{ source('raw', 'part_files') }}
                 where build_id = '{{ invocation_id }}' group by table_name
             )
         ),
@@ -193,7 +193,7 @@
             {%- endfor %}
         }
     where build_id = '{{ invocation_id }}';
-    {%- if part_files is not none %}
+    {%- if was_read %}
     -- Verdicts name example keys. When the export lists people to be erased, those of all earlier builds are forgotten.
     update audit.validation_results set sample_keys = null, detail = null
     where

@@ -13,10 +13,12 @@
     )) }}
 {% endmacro %}
 
-{#- SQL in which every candidate that it reads is named by its table of this build. -#}
+{#- SQL in which every candidate that it reads is named by its table of this build; what a selection left out keeps the name
+    of its view. -#}
 {% macro bound_to_this_build(sql, node) %}
     {%- set bound = namespace(sql=sql) %}
-    {%- for unique_id in node.depends_on.nodes if graph.nodes[unique_id].config.materialized == 'candidate' %}
+    {%- for unique_id in node.depends_on.nodes
+        if unique_id in selected_resources and graph.nodes[unique_id].config.materialized == 'candidate' %}
         {%- set upstream = graph.nodes[unique_id] %}
         {%- set relation = api.Relation.create(
             database=upstream.database, schema=upstream.schema, identifier=upstream.alias

@@ -94,16 +94,16 @@ baselines as (
 possible_sessions as (
 
     select
-        session_id,
-        participant_id
+        study_sessions.session_id,
+        study_sessions.participant_id
     from study_sessions
-    where participant_id in (select participant_id from quarantined_sessions)
+    where study_sessions.participant_id in (select quarantined_sessions.participant_id from quarantined_sessions)
     union
     select
-        session_id,
-        participant_id
+        study_sessions.session_id,
+        study_sessions.participant_id
     from study_sessions
-    where session_id in (select session_id from quarantined_ratings)
+    where study_sessions.session_id in (select quarantined_ratings.session_id from quarantined_ratings)
     union
     select * from quarantined_sessions
 
@@ -112,12 +112,12 @@ possible_sessions as (
 sessions as (
 
     select
-        participant_id,
+        possible_sessions.participant_id,
         'session' as criterion
     from possible_sessions
-    where participant_id in (select participant_id from quarantined_sessions)
-    group by participant_id
-    having count(distinct session_id) >= {{ var('min_sessions') }}
+    where possible_sessions.participant_id in (select quarantined_sessions.participant_id from quarantined_sessions)
+    group by possible_sessions.participant_id
+    having count(distinct possible_sessions.session_id) >= {{ var('min_sessions') }}
 
 ),
 

@@ -35,7 +35,7 @@ def spoil_everything(warehouse: Warehouse) -> None:
     """One kind of fault in each table, and an orphan."""
     warehouse.spoil("participants", "age_years", "130", first("participant_id", 2))
     [(only_baseline,)] = warehouse.query(
-        "select min(assessment_id) from staging.stg_who5_assessments inner join rules.care_summary using (participant_id)"
+        "select min(assessment_id) from staging.stg_who5_assessments inner join rules.care using (participant_id)"
         " inner join marts.analysis_cohort using (participant_id)"
         " where completed_at < first_session_at group by participant_id having count(*) = 1 order by 1 desc limit 1"
     )
@@ -202,6 +202,7 @@ def found_in(warehouse: Warehouse, keys: set[str]) -> set[str]:
                 f'select string_agg(row::varchar, chr(10)) from "{schema}"."{name}" as row'
             ).fetchall()[0][0]
             found |= {key for key in keys if text and key in text}
+            if text and any(key in text for key in keys): print('FOUND', schema, name)
     return found
 
 
