@@ -52,11 +52,11 @@ quarantined_assessments as (
         on current_assessments.part_file = waiting.part_file and current_assessments.row_number = waiting.row_number
     where
         waiting.table_name = 'who5_assessments'
-        and item_1 is not null
-        and item_2 is not null
-        and item_3 is not null
-        and item_4 is not null
-        and item_5 is not null
+        and (
+            current_assessments.item_1 + current_assessments.item_2 + current_assessments.item_3
+            + current_assessments.item_4 + current_assessments.item_5 is not null
+            or current_assessments.unreadable is not null
+        )
 
 ),
 
@@ -68,7 +68,11 @@ quarantined_ratings as (
         on current_ratings.part_file = waiting.part_file and current_ratings.row_number = waiting.row_number
     where
         waiting.table_name = 'alliance_ratings'
-        and (current_ratings.bond_item is not null or current_ratings.goals_item is not null)
+        and (
+            current_ratings.bond_item is not null
+            or current_ratings.goals_item is not null
+            or current_ratings.unreadable is not null
+        )
 
 ),
 

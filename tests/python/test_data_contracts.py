@@ -199,7 +199,12 @@ def test_contracts_name_no_machine() -> None:
         ("models/marts/_marts.yml#table_1", "unique_key: [variable,", "unique_key: [variables,", "key names variables"),
         ("models/marts/_marts.yml#model_fit", "primary_key:", "key:", "model_fit: config.meta needs"),
         ("models/marts/_marts.yml#model_fit", "One row per", "A row for each", "has no 'One row per"),
-        ("models/marts/_marts.yml#model_fit", "data_type: double", "data_type: money", "type money has no logical type"),
+        (
+            "models/marts/_marts.yml#model_fit",
+            "data_type: double",
+            "data_type: money",
+            "type money has no logical type",
+        ),
         ("models/marts/_marts.yml#model_fit", "columns:", "columns: [", "not YAML"),
         ("pyproject.toml", f'version = "{PROJECT.version}"', 'version = "99.2.0"', "the two are one"),
     ],
