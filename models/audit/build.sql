@@ -2,6 +2,9 @@
 {%- if execute and (var('min_cell') is not integer or var('min_cell') < 2) %}
     {%- do exceptions.raise_compiler_error('var min_cell is ' ~ var('min_cell') ~ '; it must be a whole number, 2 or more') %}
 {%- endif %}
+{%- if execute and (var('round_counts') is not integer or var('round_counts') < 1) %}
+    {%- do exceptions.raise_compiler_error('var round_counts is ' ~ var('round_counts') ~ '; it must be a whole number, 1 or more') %}
+{%- endif %}
 select
     '{{ invocation_id }}' as build_id,
     cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
@@ -19,4 +22,5 @@ select
     {% endfor -%}
     '{{ var("home_country") }}' as home_country,
     '{{ var("on_bad_rows") }}' as on_bad_rows,
-    cast({{ var('min_cell') }} as integer) as min_cell
+    cast({{ var('min_cell') }} as integer) as min_cell,
+    cast({{ var('round_counts') }} as integer) as round_counts

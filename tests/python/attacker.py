@@ -704,8 +704,8 @@ def one_release(seed: int, folder: Path, *, synthetic: bool = False) -> tuple[pd
 
 
 def copies_of(page: str) -> str:
-    """The text of the files for copying that the page holds."""
-    found = re.findall(r'href="data:[^"]*?;base64,([^"]+)"', page)
+    """The CSV files for copying that the page holds."""
+    found = re.findall(r'href="data:text/csv[^"]*?;base64,([^"]+)"', page)
     return "\n".join(base64.b64decode(text).decode() for text in found)
 
 

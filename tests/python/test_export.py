@@ -185,6 +185,23 @@ def test_the_p_of_ranks_does_not_tell_the_size_of_a_group(tmp_path: Path) -> Non
     assert seen > 30
 
 
+def test_a_note_names_no_number(tmp_path: Path) -> None:
+    """Rows that are enough to be shown may be too few for a model, and the note would give their number exactly."""
+    before = marts("large")
+    findings = before["inference_results"].copy()
+    row = findings.index[findings["analysis"] == "alliance_vs_age"][0]
+    findings["note"] = findings["note"].astype(object)
+    for note, shown in (
+        ("too few rows: 12 for 13 coefficients", "too few rows"),
+        ("no participants in group both", "no participants in group both"),
+        ("effect size: too few rows: 3, at least 4 are needed", "effect size: too few rows"),
+    ):
+        findings.loc[row, "note"] = note
+        after = _release(tmp_path, {**before, "inference_results": findings})["inference_results"]
+        assert after["n"][row] == middle(2500, 5)
+        assert after["note"][row] == shown
+
+
 def test_bars_are_merged_until_each_stands(tmp_path: Path) -> None:
     """A gap beside the mean, the deviation and the extremes gives the hidden bar."""
     seen = 0
@@ -656,6 +673,9 @@ def test_a_build_is_released_with_its_vars(built: Warehouse, tmp_path: Path, mon
     outcome = built.dbt("compile", "--select", "build", "--vars", "{min_cell: 1}")
     assert not outcome.success
     assert "var min_cell is 1; it must be a whole number, 2 or more" in outcome.output
+    outcome = built.dbt("compile", "--select", "build", "--vars", "{round_counts: 0}")
+    assert not outcome.success
+    assert "var round_counts is 0; it must be a whole number, 1 or more" in outcome.output
 
 
 def test_make_knows_the_command() -> None:

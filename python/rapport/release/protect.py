@@ -7,6 +7,7 @@ synthetic every figure stays, and is only named as one that real data would hide
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -70,6 +71,8 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
 
     Raises :class:`~rapport.disclosure.DisclosureError` for what has no rule, contradicts itself or cannot be protected.
     """
+    if publication.round_counts < 1:
+        raise DisclosureError(f"round_counts is {publication.round_counts}; it must be a whole number, 1 or more")
     base = 1 if publication.is_synthetic else publication.round_counts
     least = threshold(publication.min_cell, publication.round_counts)
     frames = {name: publication.tables[name] for name in RULES}
@@ -218,6 +221,7 @@ def _coarsen(tables: _Tables) -> None:
     )
     for name in ("inference_results", "model_fit", "alliance_slopes"):
         for record in tables.records[name]:
+            record["note"] = _without_numbers(record["note"])
             # Tukey's contrasts are of two types, their residuals of all who screened positive.
             is_part = str(record["analysis"]).endswith("_tukey")
             _coarsen_statistics(name, record, base, positive if is_part else number_of(record["n"]))
@@ -230,6 +234,12 @@ def _coarsen(tables: _Tables) -> None:
         for column in ("first_event_on", "last_event_on"):
             if text_of(record[column]) is not None and not pd.isna(record[column]):
                 record[column] = pd.Timestamp(record[column]).replace(day=1)
+
+
+def _without_numbers(note: object) -> str | None:
+    """Cut a note before its first number: "too few rows: 12 for 13 coefficients" names n."""
+    text = text_of(note)
+    return None if text is None else re.sub(r"[:,;]?\s+[<>=≤≥]?\s*\d.*$", "", text, flags=re.DOTALL)
 
 
 def _share(part: float, whole: float, base: int) -> float | None:
@@ -292,9 +302,3 @@ def _coarsen_statistics(table: str, record: dict[str, Any], base: int, whole: fl
             record[column] = of_rank_sum(value)
         else:
             record[column] = round(value, significant(value, shown, most))
-
-
-def require_ruled(publication: Publication) -> None:
-    """Refuse rounding that is none; raises :class:`~rapport.disclosure.DisclosureError`."""
-    if publication.round_counts < 1:
-        raise DisclosureError(f"round_counts is {publication.round_counts}; it must be a whole number, 1 or more")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import escape
 
@@ -83,10 +83,13 @@ def marked(text: str, source: str, form: str, scale: str = "") -> Rich:
 
 def _figure(text: str, number: Number, form: str, scale: str = "") -> Rich:
     """Return a figure; one that real data would hide is followed by the mark."""
-    shown = marked(text, number.source, form, scale)
+    return marked(text, number.source, form, scale) + _mark(number)
+
+
+def _mark(number: Number) -> Rich:
     if not number.is_marked:
-        return shown
-    return shown + Rich(f'<sup class="would-hide" title="hidden on real data">{HIDDEN}</sup>', HIDDEN)
+        return plain("")
+    return Rich(f'<sup class="would-hide" title="hidden on real data">{HIDDEN}</sup>', HIDDEN)
 
 
 def _places(number: Number, decimals: int) -> int:
@@ -126,7 +129,8 @@ def percent(number: Number, decimals: int = 1, factor: float = 1.0) -> Rich:
     """Return a percentage with its sign."""
     if number.value is None:
         return _missing(number)
-    return fixed(number, decimals, factor) + plain("%")
+    # The mark comes after the sign.
+    return fixed(replace(number, is_marked=False), decimals, factor) + plain("%") + _mark(number)
 
 
 def bounded(number: Number, decimals: int = 2) -> Rich:
