@@ -74,7 +74,7 @@ class Plugin(BasePlugin):
                 ]
             ),
         }
-        if getattr(get_flags(), "WHICH", None) == "freshness":
+        if getattr(get_flags(), "WHICH", None) == "freshness":  # type: ignore[no-untyped-call]
             read_for_freshness(conn)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:

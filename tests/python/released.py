@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 from sufficient_statistics import analysis_cohort, cohorts, reduce
 
-from rapport import study
-
 TYPES = ("teletherapy", "telecoaching", "both")
 CRITERIA = ("adult", "sponsored", "registered", "session", "baseline", "followup", "rating")
 EXCLUDED = (61, 418, 903, 2764, 397, 1880, 2898)
@@ -159,7 +157,7 @@ def marts_of(
         "exclusion_reasons": reasons(excluded),
         "alliance_distribution": distribution(people),
         "wellbeing_transitions": transitions(people),
-        "alliance_slopes": study.slope_findings(statistics.regression_cross_products),
+        "alliance_slopes": statistics.slopes(),
         "source_summary": source_summary(len(people) + sum(excluded), left_out),
     }
 

@@ -597,7 +597,7 @@ def test_what_was_read_back_is_what_was_written(tmp_path: Path) -> None:
 
 
 def forget(connection: duckdb.DuckDBPyConnection, min_cell: int = 10) -> None:
-    source = (ROOT / "macros/refresh/forget_findings.sql").read_text(encoding="utf-8")
+    source = (ROOT / "macros/forget_findings.sql").read_text(encoding="utf-8")
     macro = Environment().from_string(source + "{{ forget_findings_of_few(" + str(min_cell) + ") }}")
     for statement in macro.render().split(";"):
         if statement.strip():
@@ -667,7 +667,9 @@ def test_a_build_is_released_with_its_vars(built: Warehouse, tmp_path: Path, mon
     assert "duckdb 2.0.0" in manifest["build"]["versions"]
     for name in RULES:
         assert manifest["tables"][name]["rows"] == built.query(f"select count(*) from marts.{name}")[0][0]
-        assert built.query(f"select * from marts.{name} order by all") == built.query(
+        # The percentiles take the place of extremes in a release of real data.
+        own = "exclude (percentile)" if name == "table_1" else ""
+        assert built.query(f"select * {own} from marts.{name} order by all") == built.query(
             f"select * exclude (suppressed, suppressed_columns) from '{tmp_path}/release/{name}.parquet' order by all"
         )
     outcome = built.dbt("compile", "--select", "build", "--vars", "{min_cell: 1}")

@@ -81,8 +81,8 @@ class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
     """A table that is judged, with what its suite and the build know of it.
 
     ``queries`` are those of the suite; the ones that join the same rows are answered together. ``repeated`` is a
-    query for ``part_file`` and ``row_number`` of every row whose ``key`` another row of the judged table shares; without
-    one the table is searched for them.
+    query for ``part_file`` and ``row_number`` of every row whose ``key`` another row of the judged table shares;
+    without one the table is searched for them.
     """
 
     key: str | None = None

@@ -21,6 +21,8 @@ ROUND_COUNTS: Final = 5
 SHOWN_BUILDS: Final = 12
 
 PRINTED: Final = ("reproduction", "consistency")
+PERCENTILES: Final[Mapping[str, str]] = {"min": "p5", "max": "p95"}
+"""What takes the place of an extreme in a release of real data."""
 """Tables about the printed figures of the study; only its twin is compared with them."""
 
 _VERDICTS: Final = f"""
@@ -142,6 +144,8 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
         tables[name] = connection.execute(query).df()
         if name in RULES and len(tables[name]) != rows[name]:
             raise Refused(f"{database}: marts.{name} has {len(tables[name])} rows, published were {rows[name]}")
+    tables["table_1"] = _with_percentiles(tables["table_1"], bool(is_synthetic))
+    types["table_1"].pop("percentile", None)
     opened = [gate for gate in gates or () if gate == "open"]
     return Publication(
         build={
@@ -166,6 +170,19 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
         tables=tables,
         findings=connection.execute("from ops.findings_history").df(),
     )
+
+
+def _with_percentiles(table_1: pd.DataFrame, is_synthetic: bool) -> pd.DataFrame:
+    """Of real data the rows of extremes, which are single people's values, become rows of percentiles."""
+    if "percentile" not in table_1:  # marts of contract 0.1
+        return table_1
+    if is_synthetic:
+        return table_1.drop(columns="percentile")
+    is_extreme = table_1["statistic"].isin(PERCENTILES)
+    return table_1.assign(
+        statistic=table_1["statistic"].replace(PERCENTILES),
+        value=table_1["value"].where(~is_extreme, table_1["percentile"]),
+    ).drop(columns="percentile")
 
 
 def _open(database: Path) -> duckdb.DuckDBPyConnection:
