@@ -109,6 +109,8 @@ class LastWord:
         self.is_published = False
         self.failures: dict[str, str] = {}
         """Messages of what failed, by name of the node, in the order in which dbt prints them."""
+        self.unreadable: list[str] = []
+        """What is wrong with part files whose rows a model could not read: said instead of the engine's message."""
 
     def __call__(self, event: EventMsg) -> None:
         """One event of dbt."""
@@ -120,6 +122,8 @@ class LastWord:
         elif name == "CommandCompleted":
             reading = sys.modules.get("rapport.reading.warehouse")
             if reading is not None:
+                if not data.success and not any(node.startswith("gate_") for node in self.failures):
+                    self.unreadable = reading.why_reading_failed()
                 reading.remove_workspaces()
             self.conclude(data.success)
 
@@ -135,7 +139,8 @@ class LastWord:
                 EventLevel.WARN,
             )
         else:
-            reasons = "".join(f"\n{reason}" for reason in reasons_of(self.failures)) or " See the error above."
+            said = ["Part files cannot be read:", *(f"  {line}" for line in self.unreadable)] if self.unreadable else []
+            reasons = "".join(f"\n{line}" for line in said or reasons_of(self.failures)) or " See the error above."
             _say(f"{NOT_PUBLISHED} and are as they were.{reasons}", EventLevel.ERROR)
 
 

@@ -25,6 +25,8 @@ from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
 PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
 OWNER_ONLY = 0o077
+THREADS = "RAPPORT_THREADS"
+"""How many threads DuckDB takes; without it all cores."""
 SOURCES = Path("models/raw/_raw__sources.yml")
 
 
@@ -38,7 +40,11 @@ class Plugin(BasePlugin):
     """Why the file could not be opened, by dbt's id of the command."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Before the file is opened: make its folder, close permissions, wait for the lock."""
+        """Before the file is opened: its threads; make its folder, close permissions, wait for the lock."""
+        if threads := os.environ.get(THREADS):
+            if not threads.isdecimal() or int(threads) < 1:
+                raise DbtRuntimeError(f"{THREADS} is {threads!r}, and has to be a whole number from 1 on")
+            config["threads"] = int(threads)
         os.umask(OWNER_ONLY)
         if creds.path == ":memory:":
             return
