@@ -153,6 +153,7 @@
             {%- endfor %}
         }
     where build_id = '{{ invocation_id }}';
+    {{ forget_earlier_figures() }}
 {% endmacro %}
 
 {% macro end_build(results) %}
@@ -198,13 +199,6 @@
             {%- endfor %}
         }
     where build_id = '{{ invocation_id }}';
-    {%- if was_read %}
-    -- Verdicts name example keys. When the export lists people to be erased, those of all earlier builds are forgotten.
-    update audit.validation_results set sample_keys = null, detail = null
-    where
-        build_id <> '{{ invocation_id }}'
-        and (sample_keys is not null or detail is not null)
-        and exists (select 1 from {{ source('raw', 'erasures') }});
-    {%- endif %}
+    {{ forget_earlier_verdicts() }}
     {%- endif %}
 {% endmacro %}

@@ -7,17 +7,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rapport.file_modes import FileModeError, file_mode, set_umask
 from rapport.report.published import ReportError, read_release
 
 DEFAULT_RELEASE, DEFAULT_OUT = "release", "reports/index.html"
 
 
 def write(path: Path, page: str) -> None:
-    """The whole page or the old one, for its owner only. Raises ``OSError`` if it cannot be written."""
+    """The whole page or the old one, with the permissions of ``RAPPORT_FILE_MODE``.
+
+    Raises ``OSError`` if it cannot be written, and :class:`~rapport.file_modes.FileModeError`.
+    """
+    set_umask()
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600, exist_ok=False)
+    unfinished.touch(mode=file_mode(), exist_ok=False)
     unfinished.write_text(page, encoding="utf-8")
     unfinished.replace(path)
 
@@ -36,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         page = build_page(data)
         write(options.out, page)
-    except (ReportError, OSError) as error:
+    except (ReportError, FileModeError, OSError) as error:
         print(f"rapport.report: {error}", file=sys.stderr)
         return 2
     print(f"{options.out}: {len(page.encode()) / 1e6:.1f} MB, opens from disk in any browser")
