@@ -138,6 +138,11 @@
         sha256,
         rows
     from {{ source('raw', 'part_files') }};
+    {%- if run_query('select count(*) from ' ~ source('raw', 'erasures')).rows[0][0] %}
+    -- The export lists people to be erased: no figure and no count of an earlier build may point to one of them.
+    {{ forget_findings_of_few(var('min_cell')) }}
+    delete from ops.volumes where build_id <> '{{ invocation_id }}';
+    {%- endif %}
     update ops.builds
     set
         status = 'published',
@@ -148,6 +153,7 @@
             {%- endfor %}
         }
     where build_id = '{{ invocation_id }}';
+    {{ forget_earlier_figures() }}
 {% endmacro %}
 
 {% macro end_build(results) %}
@@ -193,13 +199,6 @@
             {%- endfor %}
         }
     where build_id = '{{ invocation_id }}';
-    {%- if was_read %}
-    -- Verdicts name example keys. When the export lists people to be erased, those of all earlier builds are forgotten.
-    update audit.validation_results set sample_keys = null, detail = null
-    where
-        build_id <> '{{ invocation_id }}'
-        and (sample_keys is not null or detail is not null)
-        and exists (select 1 from {{ source('raw', 'erasures') }});
-    {%- endif %}
+    {{ forget_earlier_verdicts() }}
     {%- endif %}
 {% endmacro %}

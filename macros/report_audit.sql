@@ -3,9 +3,18 @@
     {%- if execute and flags.WHICH in ('build', 'run') %}
         {%- set verdicts = run_query(
             "select table_name || ': ' || rule || ' (' || coalesce(unexpected, 0) || ' of ' || coalesce(evaluated, 0) || ')'"
+            ~ " || case when table_name = 'erasures' then ': ' || detail || ' (' || sample_keys || ')' else '' end"
             ~ " from audit.validation_results where build_id = '" ~ invocation_id ~ "'"
             ~ " and severity = 'warning' and not passed order by 1"
         ) %}
+        {%- set erasures = run_query(
+            "select 'Erasure: ' || evaluated || ' ids are listed; with rows in the export: ' || detail"
+            ~ " from audit.validation_results where build_id = '" ~ invocation_id ~ "'"
+            ~ " and table_name = 'erasures' and rule = 'ids listed and found'"
+        ) %}
+        {%- for row in erasures.rows %}
+            {%- do log(row[0], info=true) %}
+        {%- endfor %}
         {%- for row in verdicts.rows %}
             {%- do log('Audit warning: ' ~ row[0], info=true) %}
         {%- endfor %}

@@ -16,10 +16,13 @@ import yaml
 from dbt.flags import get_flags
 from dbt.plugins.manager import dbtPlugin
 from dbt_common.events.base_types import EventLevel, EventMsg
-from dbt_common.events.event_manager_client import add_callback_to_manager
+from dbt_common.events.event_manager_client import add_callback_to_manager, get_event_manager
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
+from dbt_common.invocation import get_invocation_id
 
+from rapport.file_modes import FileModeError, set_modes, set_umask
+from rapport.messages import escape_controls
 from rapport.project_vars import PROJECT, VarError, check_vars
 
 BUILDS = ("build", "run")
@@ -41,13 +44,61 @@ class RapportPlugin(dbtPlugin):
         flags = get_flags()  # type: ignore[no-untyped-call]
         project_dir = Path(getattr(flags, "PROJECT_DIR", None) or Path.cwd())
         command = str(getattr(flags, "WHICH", ""))
+        logs, target = (
+            project_dir / (getattr(flags, name, None) or default)
+            for name, default in (("LOG_PATH", "logs"), ("TARGET_PATH", "target"))
+        )
+        keep_for_the_owner(logs, target)
+        escape_what_is_printed()
         refuse_another_folder(project_dir)
         if command == "retry":
             state = getattr(flags, "STATE", None) or getattr(flags, "TARGET_PATH", None) or "target"
             refuse_retry(project_dir / state / "run_results.json")
         check_vars(project_dir, getattr(flags, "VARS", None) or {})
         if command in BUILDS:
-            add_callback_to_manager(LastWord())
+            add_callback_to_manager(LastWord(logs / "dbt.log"))
+
+
+def keep_for_the_owner(*folders: Path) -> None:
+    """What dbt writes holds keys: close what it has opened by now, and what earlier commands left.
+
+    Raises :class:`Refusal`.
+    """
+    try:
+        set_umask()
+        set_modes(folders)
+    except FileModeError as error:
+        raise Refusal(f"{error}; nothing was read") from error
+    except OSError as error:
+        raise Refusal(
+            f"{escape_controls(str(error.filename))}: its permissions cannot be set: {error.strerror}"
+        ) from error
+
+
+def escape_what_is_printed() -> None:
+    """No name of a file, a key or a setting can steer the terminal: whatever dbt prints or logs is escaped.
+
+    dbt's own colours stay where it prints them.
+    """
+    for logger in get_event_manager().loggers:
+        has_colors = bool(getattr(logger, "use_colors", False))
+        scrub = logger.scrubber
+        logger.scrubber = lambda text, scrub=scrub, has_colors=has_colors: escaped_lines(scrub(text), has_colors)
+
+
+COLORS = re.compile("(\x1b\\[(?:0|3[1-3])m)")
+
+
+def escaped_lines(text: str, has_colors: bool) -> str:
+    """A text with its control characters escaped, but for line ends, tabs and, if so, dbt's colours."""
+    pieces = COLORS.split(text) if has_colors else [text]
+    return "".join(
+        piece if has_colors and COLORS.fullmatch(piece) else re.sub(r"[^\n\t]+", _escaped, piece) for piece in pieces
+    )
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return escape_controls(found[0])
 
 
 def refuse_another_folder(project_dir: Path) -> None:
@@ -104,9 +155,12 @@ def refuse_retry(run_results: Path) -> None:
 class LastWord:
     """Listens to the events of a build; after dbt's last one it says what became of the marts, and why."""
 
-    def __init__(self) -> None:
-        """Nothing is published and nothing has failed."""
+    def __init__(self, log: Path) -> None:
+        """Nothing is published and nothing has failed. ``log``: where dbt logs."""
+        self.log = log
         self.is_published = False
+        self.is_over = False
+        """Whether the command has ended: what comes then belongs to another one in the same process."""
         self.failures: dict[str, str] = {}
         """Messages of what failed, by name of the node, in the order in which dbt prints them."""
         self.unreadable: list[str] = []
@@ -114,18 +168,43 @@ class LastWord:
 
     def __call__(self, event: EventMsg) -> None:
         """One event of dbt."""
+        if self.is_over:
+            return
         name, data = event.info.name, event.data
         if name == "LogModelResult" and data.node_info.node_name == "publish":
             self.is_published = data.status != "error"
         elif name == "RunResultError" and data.node_info.node_name:
             self.failures[data.node_info.node_name] = data.msg
         elif name == "CommandCompleted":
+            self.is_over = True
             reading = sys.modules.get("rapport.reading.warehouse")
             if reading is not None:
                 if not data.success and not any(node.startswith("gate_") for node in self.failures):
                     self.unreadable = reading.why_reading_failed()
                 reading.remove_workspaces()
             self.conclude(data.success)
+            if self.is_published:
+                self.erase()
+
+    def erase(self) -> None:
+        """After a publication without people whom the list names: no freed block and no old line may name them.
+
+        Raises :class:`ExceptionExit`, by which dbt ends with an error, if that cannot be.
+        """
+        # Loaded by now, in a build that has come this far; a command that builds nothing does without.
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+        from dbt.cli.exceptions import ExceptionExit
+
+        from rapport.duckdb_plugin import Plugin
+        from rapport.erasure import ErasureError, forget_earlier_lines, rewrite_database
+
+        DuckDBConnectionManager.env().close()  # dbt would keep the file open to the end of the process
+        try:
+            if Plugin.database is not None and rewrite_database(Plugin.database):
+                forget_earlier_lines(self.log, get_invocation_id())
+        except ErasureError as error:
+            _say(f"marts were published, but an erasure is not finished. {error}", EventLevel.ERROR)
+            raise ExceptionExit(error) from error
 
     def conclude(self, is_success: bool) -> None:
         """The last message: an error with its reasons, a warning for a selection, nothing for a good build."""

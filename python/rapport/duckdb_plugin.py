@@ -1,7 +1,8 @@
 """dbt-duckdb plugin: opens the database file, and tells SQL what only the process knows.
 
-Before the file is opened its folder is made, a lock is waited for, and permissions are closed. Afterwards every cursor
-has the variables ``rapport_git_revision`` and ``rapport_versions``.
+Before the file is opened its folder is made and a lock is waited for, and a command that writes gives the file the
+permissions of ``RAPPORT_FILE_MODE``. Afterwards every cursor has the variables ``rapport_git_revision`` and
+``rapport_versions``, and raises errors that quote no value.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import stat
 import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,12 +21,16 @@ from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id
 
+from rapport.engine_errors import clean_text, keep_errors_clean
+from rapport.file_modes import FileModeError, set_modes, set_umask
+from rapport.messages import escape_controls
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
 PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
-OWNER_ONLY = 0o077
 THREADS = "RAPPORT_THREADS"
 """How many threads DuckDB takes; without it all cores."""
+WRITING = ("build", "run", "seed", "snapshot", "run-operation", "retry", "clone")
+"""Commands that are there to change the database; of the others none changes the permissions of its file."""
 SOURCES = Path("models/raw/_raw__sources.yml")
 
 
@@ -36,26 +40,35 @@ class Plugin(BasePlugin):
     _waited: duckdb.DuckDBPyConnection | None = None
     """Holds the file until dbt has opened it, so that nobody comes in between."""
 
+    database: ClassVar[Path | None] = None
+    """The file that dbt has opened last."""
+
     _refused: ClassVar[dict[str, str]] = {}
     """Why the file could not be opened, by dbt's id of the command."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Before the file is opened: its threads; make its folder, close permissions, wait for the lock."""
+        """Before the file is opened: its threads; make its folder, set permissions, wait for the lock."""
+        keep_errors_clean()
         if threads := os.environ.get(THREADS):
             if not threads.isdecimal() or int(threads) < 1:
                 raise DbtRuntimeError(f"{THREADS} is {threads!r}, and has to be a whole number from 1 on")
             config["threads"] = int(threads)
-        os.umask(OWNER_ONLY)
         if creds.path == ":memory:":
             return
         path = Path(creds.path)
+        Plugin.database = path.absolute()
         try:
+            set_umask()
             path.parent.mkdir(parents=True, exist_ok=True)
-            for file in (path, path.with_name(path.name + ".wal")):
-                if file.exists() and file.stat().st_uid == os.getuid():
-                    file.chmod(stat.S_IMODE(file.stat().st_mode) & ~OWNER_ONLY)
+            if getattr(get_flags(), "WHICH", None) in WRITING:
+                # What a build converts or spills lies beside the file, also after a kill.
+                set_modes(Path(f"{path}{ending}") for ending in ("", ".wal", ".reading", ".tmp"))
+        except FileModeError as error:
+            raise DbtRuntimeError(str(error)) from error
         except OSError as error:
-            raise DbtRuntimeError(f"{path}: the database cannot be opened: {error.strerror or error}") from error
+            raise DbtRuntimeError(
+                f"{escape_controls(str(path))}: the database cannot be opened: {error.strerror or error}"
+            ) from error
         # dbt opens the file once for every schema: a command that has waited in vain does not wait again.
         command = get_invocation_id()
         if command in self._refused:
@@ -80,7 +93,7 @@ class Plugin(BasePlugin):
                 ]
             ),
         }
-        if getattr(get_flags(), "WHICH", None) == "freshness":
+        if getattr(get_flags(), "WHICH", None) == "freshness":  # type: ignore[no-untyped-call]
             read_for_freshness(conn)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
@@ -97,14 +110,17 @@ def read_for_freshness(connection: duckdb.DuckDBPyConnection) -> None:
     """
     from rapport.reading.warehouse import read_into_warehouse
 
-    verdicts = read_into_warehouse(
-        connection,
-        get_invocation_id(),
-        Path(os.environ.get("RAPPORT_RAW", "demo")),
-        os.environ.get("RAPPORT_RAW_FORMAT", "parquet"),
-        SOURCES,
-        on_bad_rows="quarantine",
-    )
+    try:
+        verdicts = read_into_warehouse(
+            connection,
+            get_invocation_id(),
+            Path(os.environ.get("RAPPORT_RAW", "demo")),
+            os.environ.get("RAPPORT_RAW_FORMAT", "parquet"),
+            SOURCES,
+            on_bad_rows="quarantine",
+        )
+    except duckdb.Error as error:
+        raise DbtRuntimeError(f"the export cannot be read, so its age is not known: {clean_text(error)}") from None
     broken = [row for row in verdicts.to_pylist() if row["severity"] == "critical" and not row["passed"]]
     if broken:
         raise DbtRuntimeError(

@@ -25,6 +25,7 @@ from typing import Any
 import duckdb
 import yaml
 
+from rapport.file_modes import set_umask
 from rapport.project_vars import VarError, check_vars
 
 SUMMARY = Path("reports/refresh.json")
@@ -286,6 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(given, dict):
             raise VarError(f"--vars {options.vars}: not of the form {{name: value}}")
         check_vars(Path.cwd(), given)
+        set_umask()
     except (yaml.YAMLError, ValueError) as error:
         print(f"rapport.refresh: {error}", file=sys.stderr)
         return 2

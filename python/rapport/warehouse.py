@@ -11,6 +11,8 @@ from typing import Any
 
 import duckdb
 
+from rapport.messages import escape_controls
+
 
 class WarehouseError(Exception):
     """The database cannot be opened; says why."""
@@ -40,16 +42,18 @@ def open_when_free(database: Path, **options: Any) -> duckdb.DuckDBPyConnection:
         except duckdb.Error as error:
             message = str(error).split("\n", maxsplit=1)[0]
             holder = re.search(r"Conflicting lock is held in (.*?)\. See also", message)
+            shown = escape_controls(str(database))
             if holder is None:
-                raise WarehouseError(f"{database}: the database cannot be opened: {message}") from error
+                why = escape_controls(message)
+                raise WarehouseError(f"{shown}: the database cannot be opened: {why}") from error
             if time.monotonic() >= deadline:
                 raise WarehouseInUse(
-                    f"{database} is in use by {holder.group(1)}. Waited {seconds:g} s (RAPPORT_LOCK_WAIT)"
+                    f"{shown} is in use by {holder.group(1)}. Waited {seconds:g} s (RAPPORT_LOCK_WAIT)"
                 ) from error
             if holder.group(1) != said:
                 said = holder.group(1)
                 print(
-                    f"{database} is in use by {said}: waiting for it, up to {seconds:g} s (RAPPORT_LOCK_WAIT)",
+                    f"{shown} is in use by {said}: waiting for it, up to {seconds:g} s (RAPPORT_LOCK_WAIT)",
                     file=sys.stderr,
                     flush=True,
                 )

@@ -36,6 +36,9 @@ MARTS = (
 )
 
 
+SILENT = ("--no-write-json", "--log-level-file", "none")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a dbt command ended, and all that it printed."""
@@ -53,6 +56,8 @@ class Warehouse:
     target: Path
     capfd: pytest.CaptureFixture[str]
     raw_format: str = "parquet"
+    is_logged: bool = False
+    """Whether dbt writes its log and its JSON files, as it does outside of tests."""
 
     def dbt(self, *arguments: str) -> Outcome:
         """Run dbt in this process (the imports are paid once) on this warehouse."""
@@ -70,7 +75,7 @@ class Warehouse:
         try:
             result = dbtRunner().invoke(
                 [
-                    *("--no-use-colors", "--no-write-json", "--log-level-file", "none", *arguments),
+                    *("--no-use-colors", *(() if self.is_logged else SILENT), *arguments),
                     *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
                     *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
                 ]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from rapport.messages import escape_controls as escape_controls
+
 SEVERITIES = ("critical", "warning", "info")
 MAX_SAMPLE_KEYS = 5
-BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NO_KEY = "(no key)"
 
 
@@ -43,22 +43,6 @@ def join_keys(keys: Iterable[object]) -> str | None:
     return ", ".join(shown) or None
 
 
-def escape_controls(text: str) -> str:
-    """A text in which characters that could rewrite a terminal are escaped.
-
-    These are the controls (C0, DEL, C1), line and paragraph separators, surrogates, and what turns the direction of
-    writing (Unicode's bidirectional embeddings, overrides, isolates and marks).
-    """
-    return "".join(
-        character.encode("unicode_escape").decode("ascii") if _rewrites_terminal(character) else character
-        for character in text
-    )
-
-
-def _rewrites_terminal(character: str) -> bool:
-    return character in BIDIRECTIONAL or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-
-
 def verdict_table(verdicts: Sequence[Verdict], build_id: str, layer: str) -> pa.Table:
     """The verdicts of one layer as a table, in the columns of ``audit.validation_results``."""
     schema = pa.schema(
@@ -78,5 +62,16 @@ def verdict_table(verdicts: Sequence[Verdict], build_id: str, layer: str) -> pa.
         ]
     )
     now = datetime.now(UTC).replace(tzinfo=None)
-    rows = [{**asdict(verdict), "build_id": build_id, "layer": layer, "validated_at": now} for verdict in verdicts]
+    rows = [
+        {
+            **{
+                name: escape_controls(value) if isinstance(value, str) else value
+                for name, value in asdict(verdict).items()
+            },
+            "build_id": build_id,
+            "layer": layer,
+            "validated_at": now,
+        }
+        for verdict in verdicts
+    ]
     return pa.Table.from_pylist(rows, schema=schema)

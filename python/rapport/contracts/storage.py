@@ -7,6 +7,8 @@ from pathlib import Path
 import duckdb
 
 from rapport.contracts.project import ContractError
+from rapport.engine_errors import clean_text
+from rapport.file_modes import set_umask
 
 STORAGE_VERSION = "v1.0.0"
 """Storage format of DuckDB 1.0, which every later one reads; a tool may bring an older DuckDB than this project."""
@@ -25,6 +27,7 @@ def copy_marts(database: Path, out: Path) -> list[str]:
         raise ContractError(f"{out} would have the name of the schema; choose another")
     if out.exists():
         raise ContractError(f"{out} exists")
+    set_umask()
     with duckdb.connect() as connection:
         try:
             connection.execute(f"attach {_quoted(database)} as warehouse (read_only)")

@@ -32,6 +32,10 @@ TABLE_FORMATS = {
     ".hoodie": "a Hudi table",
     "_spark_metadata": "a table of Spark's structured streaming",
 }
+HIDDEN_BY_TOOLS = re.compile(
+    r"\A(\.DS_Store|\.gitkeep|\.gitignore|\.nfs\w+|\._.*|_SUCCESS|_(committed|started)_\w+|_metadata|_common_metadata)\Z"
+)
+"""Hidden files that tools leave and that list nobody."""
 APPLE_DOUBLE = b"\x00\x05\x16\x07"
 ALIKE = 0.7
 """Names whose similarity (difflib's ratio) is at least this may be one name misspelt."""
@@ -58,13 +62,14 @@ class FoundFolder:
     """Name, and why it is not read, of everything else that is not known to be left by a tool."""
 
 
-def find_files(root: Path, folder: Path, formats: Sequence[str]) -> FoundFolder:
+def find_files(root: Path, folder: Path, formats: Sequence[str], *, is_list: bool = False) -> FoundFolder:
     """The part files under one folder of the export at ``root``, in the order of their names.
 
-    ``formats``: those that are read there; a data file of another one is among ``others``.
+    ``formats``: those that are read there; a data file of another one is among ``others``. ``is_list``: who is to be
+    erased is listed there, so that any hidden file which no tool is known to leave is among ``others``.
     """
     found = FoundFolder()
-    _walk(Path(os.path.realpath(root)), folder, folder, formats, found, [])
+    _walk(Path(os.path.realpath(root)), folder, folder, formats, found, [], is_list)
     names: dict[str, int] = {}
     for file in found.files:
         names[file.name] = names.get(file.name, 0) + 1
@@ -95,7 +100,12 @@ def stray_names(root: Path, tables: Sequence[str]) -> tuple[list[tuple[str, str]
         return [], []
     for entry in entries:
         name = entry.name
-        if name in (*known, MAPPING) or name.startswith((".", "_")) or name.upper().startswith("README"):
+        if name in (*known, MAPPING) or name.upper().startswith("README"):
+            continue
+        if name.startswith((".", "_")):
+            # A hidden list would be overlooked, and nobody erased.
+            if not name.startswith("._") and re.fullmatch(r"[._]+erasures?(\..+)?", name, flags=re.I):
+                misspelt.append((shown(name), ERASURES))
             continue
         ending = data_ending(name)
         if entry.is_dir():
@@ -137,7 +147,15 @@ def is_under(path: Path, root: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(root)
 
 
-def _walk(root: Path, top: Path, folder: Path, formats: Sequence[str], found: FoundFolder, above: list[str]) -> None:
+def _walk(
+    root: Path,
+    top: Path,
+    folder: Path,
+    formats: Sequence[str],
+    found: FoundFolder,
+    above: list[str],
+    is_list: bool,
+) -> None:
     place = str(folder.relative_to(top))
     prefix = "" if place == "." else place + "/"
     try:
@@ -165,10 +183,13 @@ def _walk(root: Path, top: Path, folder: Path, formats: Sequence[str], found: Fo
             if os.path.realpath(path) in above:
                 found.others.append((label, "a symbolic link that leads back to its own folder"))
             else:
-                _walk(root, top, path, formats, found, above)
+                _walk(root, top, path, formats, found, above, is_list)
             continue
         ending = data_ending(name)
         hidden = name.startswith((".", "_")) or any(part.startswith((".", "_")) for part in Path(prefix).parts)
+        if ending is None and is_list and hidden and not _left_by_tools(name) and not HIDDEN_BY_TOOLS.match(name):
+            found.others.append((label, reason or "hidden by a name that begins with . or _: rename or remove it"))
+            continue
         if ending is None:
             if not reason and (_left_by_tools(name) or hidden):
                 continue

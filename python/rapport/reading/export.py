@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, Verdict, join_keys
 from rapport.reading.csv_text import CsvFault, MissingColumns, RepeatedColumns, read_text
-from rapport.reading.discovery import FoundFile, FoundFolder, find_files, is_under, stray_names
+from rapport.reading.discovery import FoundFile, FoundFolder, find_files, is_under, resembles, stray_names
 from rapport.reading.files import PartFile, as_table, describe_all, open_regular, reason
 from rapport.reading.mapping import FILE_NAME as MAPPING
 from rapport.reading.mapping import Mapping, MappingError, TableMapping, read_mapping
@@ -52,6 +52,9 @@ VALUES = "value_grammar"
 """Expectation of the verdicts that are about rows, each of which the view names in ``unreadable``."""
 
 EXPORT = "raw export"
+IDS = f"select participant_id from {SCHEMA}.{ERASURES}"
+LISTED_AND_FOUND = "ids listed and found"
+"""Rule of the verdict that says what an erasure did."""
 BATCH_ROWS = 100_000
 DAMAGED = "its rows are damaged: a page cannot be unpacked, or a text is not UTF-8"
 PLACES = {"part_file": "varchar", "row_number": "bigint", "line_number": "bigint", "unreadable": "varchar"}
@@ -76,6 +79,8 @@ class Reading:
     mapping_sha256: str | None = None
     erasure_files: pa.Table | None = None
     """The same of the erasures' list. Not to be stored: the hash of a short list can be guessed."""
+    listed_erasures: int = 0
+    """How many people the list names."""
 
 
 def read_export(
@@ -132,8 +137,10 @@ def read_export(
     _create_view(connection, ERASURES, erasures.erasures_sql())
     for reader in readers:
         _create_view(connection, reader.table.name, reader.view_sql())
+    listed_erasures = 0
     if can_read:
-        erased = _Erased(connection, by_name)
+        erased = _Erased(connection, {reader.table.name: reader for reader in readers}, erasures)
+        listed_erasures = erased.ids
         for reader in readers:
             of_values = list(reader.value_verdicts(erased))
             if reader.is_damaged:
@@ -142,7 +149,9 @@ def read_export(
         verdicts.extend(erasures.verdicts)
         verdicts.extend(erased.verdicts())
     parts = [part for reader in readers for part in reader.parts]
-    return Reading(as_table(parts, build_id), verdicts, mapping.sha256, as_table(erasures.parts, build_id))
+    return Reading(
+        as_table(parts, build_id), verdicts, mapping.sha256, as_table(erasures.parts, build_id), listed_erasures
+    )
 
 
 def damaged_files(connection: duckdb.DuckDBPyConnection, part_files: pa.Table) -> Iterator[tuple[str, str]]:
@@ -266,7 +275,7 @@ class _TableReader:
         if leaves or not is_there:
             return None
         formats = (self.file_format, *FORMATS) if self.is_erasures else (self.file_format,)
-        found = find_files(self.root, folder, formats)
+        found = find_files(self.root, folder, formats, is_list=self.is_erasures)
         others, count = found.others, len(found.files)
         reasons = "; ".join(list(dict.fromkeys(why for _, why in others))[:3])
         if not self.is_erasures:
@@ -327,9 +336,21 @@ class _TableReader:
             physical = self.mapping.physical(column)
             if physical not in names:
                 missing[column].append(part.file_name)
-                details.setdefault(column, f"{part.file_name} holds {join_columns(names)}")
+                details.setdefault(column, f"{part.file_name} holds {self._known_columns(names)}")
             elif folded.count(physical.casefold()) > 1 or _is_made_by_renaming(physical, folded):
                 repeated[column].append(part.file_name)
+
+    def _known_columns(self, names: Sequence[str]) -> str:
+        """Which columns of a file bear a declared name, or one like it.
+
+        The others are counted: where a tool took the first row for the header, names are answers.
+        """
+        declared = [self.mapping.physical(column) for column in self.table.columns]
+        known = [name for name in names if name in declared or resembles(name, declared)]
+        others = len(set(names) - set(known))
+        shown = join_columns(known) if known else ""
+        more = f"{others} column{'s' if others != 1 else ''} of other names" if others else ""
+        return " and ".join(filter(None, (shown, more))) or "no column"
 
     def _convert(
         self,
@@ -667,10 +688,14 @@ class _TableReader:
             f" {quoted(self.table.key)} as key, {place} from {SCHEMA}.{quoted(self.table.name)}"
             f" where unreadable is not null and {erased.not_erased(self.table)}) group by column_name"
         ).fetchall()
+        can_tell = erased.can_tell(self.table)
         return {
             str(column): (
                 int(count),
-                join_keys(f"{'(no key)' if key is None else key} ({_place(*where)})" for key, *where in rows),
+                join_keys(
+                    f"{'(no key)' if key is None else key} ({_place(*where)})" if can_tell else where[0]
+                    for key, *where in rows
+                ),
             )
             for column, count, rows in found
         }
@@ -692,7 +717,7 @@ class _TableReader:
             if len(keys) < MAX_SAMPLE_KEYS:
                 found = self.connection.execute(f"select key {source} order by key limit {MAX_SAMPLE_KEYS}").fetchall()
                 keys += [key for (key,) in found]
-        return count, join_keys(keys)
+        return count, join_keys(keys) if erased.can_tell(self.table) else None
 
     def _owner(self, physical: dict[str, str]) -> str:
         owners = [name for name in ("participant_id", "session_id") if name in self.table.columns]
@@ -728,35 +753,53 @@ class _TableReader:
 class _Erased:
     """Whose rows no verdict may name."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: dict[str, DeclaredTable]) -> None:
-        self.connection, self.tables = connection, tables
-        self.ids = int(connection.execute(f"select count(*) from {SCHEMA}.{ERASURES}").fetchall()[0][0])
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, readers: dict[str, _TableReader], erasures: _TableReader
+    ) -> None:
+        self.connection, self.readers, self.erasures = connection, readers, erasures
+        self.ids = self._count(f"select count(distinct participant_id) from {SCHEMA}.{ERASURES}")
 
     def not_erased(self, table: DeclaredTable) -> str:
         """A condition that holds for the rows of a table that belong to nobody who is to be erased."""
         if not self.ids:
             return "true"
-        ids = f"select participant_id from {SCHEMA}.{ERASURES}"
         if "participant_id" in table.columns:
-            return f"(participant_id is null or participant_id not in ({ids}))"
-        if "session_id" in table.columns and "sessions" in self.tables:
+            return f"(participant_id is null or participant_id not in ({IDS}))"
+        if "session_id" in table.columns and "sessions" in self.readers:
             sessions = (
-                f"select session_id from {SCHEMA}.sessions where session_id is not null and participant_id in ({ids})"
+                f"select session_id from {SCHEMA}.sessions where session_id is not null and participant_id in ({IDS})"
             )
             return f"(session_id is null or session_id not in ({sessions}))"
         return "true"
 
+    def can_tell(self, table: DeclaredTable) -> bool:
+        """Whether it is known whose the rows of a table are, and who is to be erased; else none may be named."""
+        if any(not verdict.passed for verdict in self.erasures.verdicts):
+            return False
+        sessions = self.readers.get("sessions")
+        return not self.ids or "participant_id" in table.columns or (sessions is not None and sessions.is_whole)
+
     def verdicts(self) -> Iterator[Verdict]:
-        """Whether each id of the list is found: by its place in the list, never by itself."""
-        owners = [table.name for table in self.tables.values() if "participant_id" in table.columns]
-        if not self.ids or not owners:
+        """What the list asks for and what of it is found; an id that is not found by its place, never by itself."""
+        owners = [name for name, reader in self.readers.items() if "participant_id" in reader.table.columns]
+        if not self.erasures.folder.is_dir() or not owners:
             return
+        found = {name: self._found_in(reader.table) for name, reader in self.readers.items()}
+        yield Verdict(
+            ERASURES,
+            LISTED_AND_FOUND,
+            "info",
+            True,
+            FILES,
+            evaluated=self.ids,
+            detail=", ".join(f"{name} {count}" for name, count in found.items() if count is not None),
+        )
         people = " union ".join(f"select participant_id from {SCHEMA}.{quoted(name)}" for name in owners)
         source = (
             f"from {SCHEMA}.{ERASURES} where participant_id not in"
             f" (select participant_id from ({people}) where participant_id is not null)"
         )
-        unknown = int(self.connection.execute(f"select count(*) {source}").fetchall()[0][0])
+        unknown = self._count(f"select count(distinct participant_id) {source}")
         rows = self.connection.execute(
             f"select part_file, row_number, line_number {source} order by part_file, row_number limit {MAX_SAMPLE_KEYS}"
         ).fetchall()
@@ -771,6 +814,21 @@ class _Erased:
             sample_keys=join_keys(_place(*where) for where in rows),
             detail="ids that match nobody: nothing is erased for them" if unknown else None,
         )
+
+    def _found_in(self, table: DeclaredTable) -> int | None:
+        """How many people of the list have rows in a table."""
+        name = f"{SCHEMA}.{quoted(table.name)}"
+        if "participant_id" in table.columns:
+            return self._count(f"select count(distinct participant_id) from {name} where participant_id in ({IDS})")
+        if "session_id" not in table.columns or "sessions" not in self.readers:
+            return None
+        return self._count(
+            f"select count(distinct sessions.participant_id) from {SCHEMA}.sessions as sessions"
+            f" where sessions.participant_id in ({IDS}) and sessions.session_id in (select session_id from {name})"
+        )
+
+    def _count(self, sql: str) -> int:
+        return int(self.connection.execute(sql).fetchall()[0][0])
 
 
 def join_columns(names: Sequence[str]) -> str:

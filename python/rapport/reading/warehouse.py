@@ -12,6 +12,7 @@ import pyarrow as pa
 import yaml
 
 from rapport.audit.verdict import Verdict, join_keys, verdict_table
+from rapport.messages import escape_controls
 from rapport.reading.export import (
     DAMAGED,
     EXPORT,
@@ -102,13 +103,15 @@ def read_into_warehouse(
     is_calibrated = (folder / CALIBRATED).exists()
     connection.execute(
         "create or replace table raw.export as select ?::varchar as raw_folder, ?::varchar as raw_format,"
-        " ?::boolean as is_calibrated, ?::boolean as is_synthetic, ?::varchar as mapping_sha256",
+        " ?::boolean as is_calibrated, ?::boolean as is_synthetic, ?::varchar as mapping_sha256,"
+        " ?::bigint as listed_erasures",
         [
-            str(folder),
+            escape_controls(str(folder)),
             file_format,
             is_calibrated,
             is_calibrated or (folder / SYNTHETIC).exists(),
             reading.mapping_sha256,
+            reading.listed_erasures,
         ],
     )
     verdicts = [

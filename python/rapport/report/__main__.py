@@ -1,25 +1,28 @@
-"""Command line of the report: ``python -m rapport.report [--db FILE] [--out FILE] [--min-cell N]``."""
+"""Command line of the report: ``python -m rapport.report [--release FOLDER] [--out FILE]``."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rapport.report.protection import published
-from rapport.report.published import ReportError, read_published
+from rapport.file_modes import FileModeError, file_mode, set_umask
+from rapport.report.published import ReportError, read_release
 
-DEFAULT_DB, DEFAULT_OUT = "warehouse/rapport.duckdb", "reports/index.html"
+DEFAULT_RELEASE, DEFAULT_OUT = "release", "reports/index.html"
 
 
 def write(path: Path, page: str) -> None:
-    """The whole page or the old one, for its owner only. Raises ``OSError`` if it cannot be written."""
+    """The whole page or the old one, with the permissions of ``RAPPORT_FILE_MODE``.
+
+    Raises ``OSError`` if it cannot be written, and :class:`~rapport.file_modes.FileModeError`.
+    """
+    set_umask()
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600, exist_ok=False)
+    unfinished.touch(mode=file_mode(), exist_ok=False)
     unfinished.write_text(page, encoding="utf-8")
     unfinished.replace(path)
 
@@ -27,17 +30,18 @@ def write(path: Path, page: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page; the exit code is 0, or 2 where there is nothing to report on."""
     parser = argparse.ArgumentParser(prog="python -m rapport.report", description=__doc__)
-    parser.add_argument("--db", type=Path, default=Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), metavar="FILE")
-    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FILE", help=DEFAULT_OUT)
-    parser.add_argument("--min-cell", type=int, metavar="N", help="stricter than the var min_cell of the build")
+    parser.add_argument(
+        "--release", type=Path, default=Path(DEFAULT_RELEASE), metavar="FOLDER", help=f"default: {DEFAULT_RELEASE}"
+    )
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FILE", help=f"default: {DEFAULT_OUT}")
     options = parser.parse_args(arguments)
     try:
-        tables = read_published(options.db)
+        data = read_release(options.release)
         from rapport.report.page import build_page  # the figures' library is slow to load: only once there is data
 
-        page = build_page(published(tables, options.min_cell))
+        page = build_page(data)
         write(options.out, page)
-    except (ReportError, OSError) as error:
+    except (ReportError, FileModeError, OSError) as error:
         print(f"rapport.report: {error}", file=sys.stderr)
         return 2
     print(f"{options.out}: {len(page.encode()) / 1e6:.1f} MB, opens from disk in any browser")
