@@ -170,6 +170,7 @@ def verdict(kind: str, arguments: dict[str, Any]) -> tuple[bool, str]:
         table="four",
         label="four",
         key="n",
+        repeated=None,
         expectations=gx.ExpectationSuite(name="custom", expectations=[written]),
     )
     with duckdb.connect() as connection:
