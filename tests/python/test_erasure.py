@@ -131,10 +131,11 @@ def test_a_list_that_is_on_file_from_the_start_leaves_no_trace(target: Warehouse
 def test_without_a_list_the_file_and_the_log_stay(target: Warehouse, built: Warehouse) -> None:
     assert built.run().success
     inode = built.db.stat().st_ino
+    begun = (built.target / "logs" / "dbt.log").read_text(encoding="utf-8").count("Running with dbt=")
     assert built.run().success
     assert built.db.stat().st_ino == inode
     log = (built.target / "logs" / "dbt.log").read_text(encoding="utf-8")
-    assert log.count("Running with dbt=") == 2
+    assert log.count("Running with dbt=") == begun + 1
 
 
 def test_a_build_says_what_it_erased(built: Warehouse) -> None:
