@@ -17,7 +17,7 @@ import duckdb
 from dbt.adapters.duckdb.environments import local
 from dbt_common.exceptions import DbtBaseException, DbtRuntimeError
 
-from rapport.messages import escape_controls
+from rapport.messages import escape_lines
 
 
 RAISED_HERE = re.compile(r"\AInvalid Input Error: (gate \w+ is closed|\w+: a column that its contract calls not null )")
@@ -60,11 +60,6 @@ def describe_failure(error: BaseException) -> str:
         f"  at {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
     ]
     return "\n".join([text, *places[-FRAMES:]])
-
-
-def escape_lines(text: str) -> str:
-    """A text of several lines with control characters escaped."""
-    return "\n".join(escape_controls(line) for line in text.split("\n"))
 
 
 def keep_errors_clean() -> None:

@@ -28,6 +28,7 @@ import duckdb
 import pandas as pd
 
 from rapport.disclosure import RULES, SUPPRESSED, SUPPRESSED_COLUMNS, DisclosureError, disclose, quiet_solver
+from rapport.messages import escape_lines
 from rapport.warehouse import WarehouseError, open_to_read
 
 TABLES = tuple(RULES)
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         manifest = export(database, options.out, options.min_cell)
     except (Refused, Impossible, DisclosureError) as error:
-        print(f"rapport.export: {error}; nothing was exported", file=sys.stderr)
+        print(escape_lines(f"rapport.export: {error}; nothing was exported"), file=sys.stderr)
         return IMPOSSIBLE if isinstance(error, Impossible) else REFUSED
     figures = sum(table["suppressed_figures"] for table in manifest["tables"].values())
     print(

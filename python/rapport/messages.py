@@ -19,5 +19,10 @@ def escape_controls(text: str) -> str:
     )
 
 
+def escape_lines(text: str) -> str:
+    """A text of several lines with control characters escaped."""
+    return "\n".join(escape_controls(line) for line in text.split("\n"))
+
+
 def _rewrites_terminal(character: str) -> bool:
     return character in BIDIRECTIONAL or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
