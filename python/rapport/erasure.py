@@ -26,10 +26,10 @@ class ErasureError(Exception):
 
 
 def rewrite_database(database: Path) -> bool:
-    """Put a copy of what is in use in the place of a database file, if the last reading listed anybody to be erased.
+    """Put a copy of what is in use in the place of a database file, if the last reading listed anybody.
 
-    A crash leaves the old file or the new one, and both are whole. Whoever has the old file open reads on in it. Returns
-    whether the file is a new one.
+    A crash leaves the old file or the new one, and both are whole. Whoever has the old file open reads on in it.
+    Returns whether the file is a new one.
 
     Raises :class:`ErasureError` if it cannot be read, or its folder not be written to.
     """
@@ -65,8 +65,8 @@ def rewrite_database(database: Path) -> bool:
 def forget_earlier_lines(log: Path, invocation_id: str) -> None:
     """Remove from dbt's log what earlier commands wrote, rotated files included: gates name keys.
 
-    A log of this command that cannot be told from earlier ones is emptied. Raises :class:`ErasureError` if a file cannot
-    be changed.
+    A log of this command that cannot be told from earlier ones is emptied. Raises :class:`ErasureError` if a file
+    cannot be changed.
     """
     try:
         for rotated in log.parent.glob(f"{log.name}.*"):
@@ -91,9 +91,7 @@ def forget_earlier_lines(log: Path, invocation_id: str) -> None:
 
 def _attached(database: Path) -> duckdb.DuckDBPyConnection:
     """A connection that reads a database as ``rapport_old``, as soon as no other process holds it."""
-    connection = duckdb.connect(
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    )
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
     connection.execute(f"set memory_limit = {_quoted(os.environ.get('RAPPORT_MEMORY', '50%'))}")
     connection.execute(f"set temp_directory = {_quoted(f'{database}.tmp')}")
     connection.execute("set preserve_insertion_order = false")

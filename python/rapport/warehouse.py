@@ -14,7 +14,6 @@ import duckdb
 from rapport.messages import escape_controls
 
 
-
 class WarehouseError(Exception):
     """The database cannot be opened; says why."""
 

@@ -177,7 +177,9 @@ def test_csv_that_breaks_the_contract(logged: Warehouse, case: str) -> None:
         fault.spoil(logged)
     outcome = logged.run()
     assert not outcome.success
-    output = outcome.output + logged.dbt("source", "freshness").output + run_module(logged, "rapport.contracts", "check")
+    output = (
+        outcome.output + logged.dbt("source", "freshness").output + run_module(logged, "rapport.contracts", "check")
+    )
     assert "the export cannot be read, so its age is not known" in output
     assert leaks(logged, output) == []
 
@@ -189,7 +191,9 @@ def test_a_file_without_a_header(logged: Warehouse) -> None:
     pd.DataFrame(row).to_parquet(sessions / "part-late.parquet")
     outcome = logged.run()
     assert not outcome.success
-    assert "sessions: column session_id is in every part file (1 failing), for example part-late.parquet" in outcome.output
+    assert (
+        "sessions: column session_id is in every part file (1 failing), for example part-late.parquet" in outcome.output
+    )
     assert "part-late.parquet holds 4 columns of other names" in outcome.output
     output = outcome.output
     (sessions / "part-late.parquet").unlink()
@@ -202,7 +206,9 @@ def test_a_file_without_a_header(logged: Warehouse) -> None:
     outcome = logged.run()
     assert not outcome.success
     assert "its first row has 7 fields and none of the declared names: has the file a header?" in outcome.output
-    output += outcome.output + logged.dbt("source", "freshness").output + run_module(logged, "rapport.contracts", "check")
+    output += (
+        outcome.output + logged.dbt("source", "freshness").output + run_module(logged, "rapport.contracts", "check")
+    )
     assert leaks(logged, output) == []
 
 
@@ -258,14 +264,14 @@ def test_what_is_kept_of_an_error() -> None:
     kept = (
         duckdb.IOException('IO Error: Could not write file "/data/x.duckdb": No space left on device'),
         duckdb.InvalidInputException("Invalid Input Error: gate raw is closed\n  sessions: P1, P2"),
-        duckdb.InvalidInputException(
-            "Invalid Input Error: table_1: a column that its contract calls not null is null"
-        ),
+        duckdb.InvalidInputException("Invalid Input Error: table_1: a column that its contract calls not null is null"),
         OSError(28, "No space left on device", "/data/x.duckdb"),
     )
     assert [clean_text(error) for error in kept] == [str(error) for error in kept]
     cut = {
-        duckdb.ConversionException(f"Conversion Error: Could not convert string '{TEXT}' to INT32"): "Could not convert string",
+        duckdb.ConversionException(
+            f"Conversion Error: Could not convert string '{TEXT}' to INT32"
+        ): "Could not convert string",
         duckdb.InvalidInputException(f"Invalid Input Error: {TEXT}"): "Invalid Input Error",
         duckdb.ConstraintException(f'Constraint Error: Duplicate key "x: {TEXT}"'): "Duplicate key",
         ValueError(f"could not convert string to float: '{TEXT}'"): "could not convert string to float",
@@ -289,7 +295,7 @@ def test_every_error_of_our_sql_is_kept() -> None:
     ]
     assert len(calls) == 4
     for call in calls:
-        message = call.replace('" ~ layer ~ "', "raw").replace("this.identifier ~ \"", "table_1")
+        message = call.replace('" ~ layer ~ "', "raw").replace('this.identifier ~ "', "table_1")
         assert RAISED_HERE.match(f"Invalid Input Error: {message}"), call
 
 
@@ -336,7 +342,12 @@ def test_a_database_whose_name_steers_the_terminal(tmp_path: Path) -> None:
     environment = {**os.environ, "RAPPORT_DB": str(tmp_path / f"x{STEERING}" / f"no{STEERING}.duckdb")}
     for module in ("rapport.export", "rapport.report", "rapport.contracts copy-marts --out /tmp/nowhere.duckdb"):
         done = subprocess.run(
-            [sys.executable, "-m", *module.split()], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+            [sys.executable, "-m", *module.split()],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            cwd=ROOT,
         )
         assert done.returncode != 0
         printed = done.stdout + done.stderr

@@ -64,7 +64,10 @@ def verdict_table(verdicts: Sequence[Verdict], build_id: str, layer: str) -> pa.
     now = datetime.now(UTC).replace(tzinfo=None)
     rows = [
         {
-            **{name: escape_controls(value) if isinstance(value, str) else value for name, value in asdict(verdict).items()},
+            **{
+                name: escape_controls(value) if isinstance(value, str) else value
+                for name, value in asdict(verdict).items()
+            },
             "build_id": build_id,
             "layer": layer,
             "validated_at": now,

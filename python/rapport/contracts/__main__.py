@@ -75,7 +75,9 @@ def _check(raw: Path, raw_format: str, strict_freshness: bool, every: bool) -> i
     _print_findings("Warnings", noted)
     _print_findings("Broken critical rules", broken)
     judged = f"{raw} ({raw_format}): {len(findings)} rules judged, {len(broken)} critical broken, {len(noted)} warnings"
-    print(f"{escape_lines(judged)}. {'The export breaks its contract.' if broken else 'The export keeps its contract.'}")
+    print(
+        f"{escape_lines(judged)}. {'The export breaks its contract.' if broken else 'The export keeps its contract.'}"
+    )
     return BROKEN if broken else GOOD
 
 
