@@ -62,14 +62,6 @@
     {{ return(execute and flags.WHICH in ('build', 'run')) }}
 {% endmacro %}
 
-{#- The id of the build whose tables the views of `marts` read; none before the first. -#}
-{% macro last_published_build() %}
-    {%- set found = run_query(
-        "select build_id from ops.builds where published_at is not null order by build_number desc limit 1"
-    ).rows %}
-    {{ return(found[0][0] if found else none) }}
-{% endmacro %}
-
 {#- Tables and views of this project's schemas that are no model of it: what another version left, and tables of earlier
     builds that no view reads. None of them may outlive its use, least of all rows of participants. -#}
 {% macro drop_what_is_no_model() %}
