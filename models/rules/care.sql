@@ -3,7 +3,7 @@ with
 
 sessions as (
 
-    select * from {{ ref('study_sessions') }}
+    {{ study_sessions() }}
 
 ),
 
