@@ -46,7 +46,11 @@
         counted bigint not null,
         total bigint not null
     );
-    -- Columns that an older version of this project wrote.
+    -- What an older version of this project kept.
+    drop table if exists ops.loaded_files;
+    drop table if exists ops.touched_participants;
+    drop table if exists ops.refreshed_tables;
+    drop table if exists ops.settled_rules;
     alter table ops.builds drop column if exists is_full_refresh;
     alter table ops.builds drop column if exists erasures;
     alter table ops.builds add column if not exists mapping_sha256 varchar;
@@ -60,14 +64,6 @@
 {#- Whether this command builds: `dbt show` or `dbt test` is no build. -#}
 {% macro is_build() %}
     {{ return(execute and flags.WHICH in ('build', 'run')) }}
-{% endmacro %}
-
-{#- The id of the build whose tables the views of `marts` read; none before the first. -#}
-{% macro last_published_build() %}
-    {%- set found = run_query(
-        "select build_id from ops.builds where published_at is not null order by build_number desc limit 1"
-    ).rows %}
-    {{ return(found[0][0] if found else none) }}
 {% endmacro %}
 
 {#- Tables and views of this project's schemas that are no model of it: what another version left, and tables of earlier

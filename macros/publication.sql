@@ -118,12 +118,20 @@
     {%- endfor %}
 {% endmacro %}
 
-{#- The tables of the build before: nothing reads them once the views have moved. -#}
+{#- The tables of all other builds, failed ones too: nothing reads them once the views have moved. -#}
 {% macro drop_earlier_tables() %}
-    {%- set earlier = last_published_build() %}
-    {%- for node in graph.nodes.values()
-        if earlier and node.config.materialized == 'candidate' and node.config.get('candidate_as') != 'view' %}
-    drop table if exists {{ node.schema }}.{{ node.alias }}__{{ earlier | replace('-', '') }};
+    {%- set names = [] %}
+    {%- for node in graph.nodes.values() if node.config.materialized == 'candidate' %}
+        {%- do names.append(node.schema ~ '.' ~ node.alias) %}
+    {%- endfor %}
+    {%- set others = run_query(
+        "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
+        ~ " and regexp_full_match(table_name, '.+__[0-9a-f]{32}')"
+        ~ " and not ends_with(table_name, '__" ~ invocation_id | replace('-', '') ~ "')"
+        ~ " and table_schema || '.' || table_name[:-35] in ('" ~ names | join("', '") ~ "')"
+    ) %}
+    {%- for row in others.rows %}
+    drop table if exists {{ row[0] }}."{{ row[1] }}";
     {%- endfor %}
 {% endmacro %}
 

@@ -10,7 +10,9 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from dbt.flags import get_flags
@@ -81,9 +83,11 @@ def escape_what_is_printed() -> None:
     dbt's own colours stay where it prints them.
     """
     for logger in get_event_manager().loggers:
-        has_colors = bool(getattr(logger, "use_colors", False))
-        scrub = logger.scrubber
-        logger.scrubber = lambda text, scrub=scrub, has_colors=has_colors: escaped_lines(scrub(text), has_colors)
+        logger.scrubber = _escaping(logger.scrubber, bool(getattr(logger, "use_colors", False)))
+
+
+def _escaping(scrub: Callable[[str], str], has_colors: bool) -> Callable[[str], str]:
+    return lambda text: escaped_lines(scrub(text), has_colors)
 
 
 COLORS = re.compile("(\x1b\\[(?:0|3[1-3])m)")
@@ -93,12 +97,8 @@ def escaped_lines(text: str, has_colors: bool) -> str:
     """A text with its control characters escaped, but for line ends, tabs and, if so, dbt's colours."""
     pieces = COLORS.split(text) if has_colors else [text]
     return "".join(
-        piece if has_colors and COLORS.fullmatch(piece) else re.sub(r"[^\n\t]+", _escaped, piece) for piece in pieces
+        piece if has_colors and COLORS.fullmatch(piece) else escape_controls(piece, but="\n\t") for piece in pieces
     )
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return escape_controls(found[0])
 
 
 def refuse_another_folder(project_dir: Path) -> None:
@@ -198,7 +198,8 @@ class LastWord:
         from rapport.duckdb_plugin import Plugin
         from rapport.erasure import ErasureError, forget_earlier_lines, rewrite_database
 
-        DuckDBConnectionManager.env().close()  # dbt would keep the file open to the end of the process
+        dbts: Any = DuckDBConnectionManager.env()
+        dbts.close()  # dbt would keep the file open to the end of the process
         try:
             if Plugin.database is not None and rewrite_database(Plugin.database):
                 forget_earlier_lines(self.log, get_invocation_id())

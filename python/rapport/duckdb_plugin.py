@@ -60,7 +60,7 @@ class Plugin(BasePlugin):
         try:
             set_umask()
             path.parent.mkdir(parents=True, exist_ok=True)
-            if getattr(get_flags(), "WHICH", None) in WRITING:
+            if command_of_dbt() in WRITING:
                 # What a build converts or spills lies beside the file, also after a kill.
                 set_modes(Path(f"{path}{ending}") for ending in ("", ".wal", ".reading", ".tmp"))
         except FileModeError as error:
@@ -93,7 +93,7 @@ class Plugin(BasePlugin):
                 ]
             ),
         }
-        if getattr(get_flags(), "WHICH", None) == "freshness":  # type: ignore[no-untyped-call]
+        if command_of_dbt() == "freshness":
             read_for_freshness(conn)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
@@ -101,6 +101,11 @@ class Plugin(BasePlugin):
         for name, value in self._variables.items():
             literal = value.replace("'", "''")
             cursor.execute(f"set variable {name} = '{literal}'")
+
+
+def command_of_dbt() -> str:
+    """The command that runs, ``build`` say; empty outside of dbt."""
+    return str(getattr(get_flags(), "WHICH", ""))  # type: ignore[no-untyped-call]
 
 
 def read_for_freshness(connection: duckdb.DuckDBPyConnection) -> None:

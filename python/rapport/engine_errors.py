@@ -17,8 +17,7 @@ import duckdb
 from dbt.adapters.duckdb.environments import local
 from dbt_common.exceptions import DbtBaseException, DbtRuntimeError
 
-from rapport.messages import escape_controls
-
+from rapport.messages import escape_lines
 
 RAISED_HERE = re.compile(r"\AInvalid Input Error: (gate \w+ is closed|\w+: a column that its contract calls not null )")
 """What this project's own SQL says by ``raise_error``: it holds keys and no answers."""
@@ -62,14 +61,13 @@ def describe_failure(error: BaseException) -> str:
     return "\n".join([text, *places[-FRAMES:]])
 
 
-def escape_lines(text: str) -> str:
-    """A text of several lines with control characters escaped."""
-    return "\n".join(escape_controls(line) for line in text.split("\n"))
-
-
 def keep_errors_clean() -> None:
-    """Let dbt-duckdb's cursor and its runner of Python models raise clean errors only; a second call changes nothing."""
-    cursor, environment = local.DuckDBCursorWrapper, local.LocalEnvironment
+    """Let dbt-duckdb's cursor and its runner of Python models raise clean errors only.
+
+    A second call changes nothing.
+    """
+    cursor: Any = local.DuckDBCursorWrapper
+    environment: Any = local.LocalEnvironment
     if getattr(cursor, "raises_clean_errors", False):
         return
     cursor.raises_clean_errors = True

@@ -26,10 +26,10 @@ class ErasureError(Exception):
 
 
 def rewrite_database(database: Path) -> bool:
-    """Put a copy of what is in use in the place of a database file, if the last reading listed anybody to be erased.
+    """Put a copy of what is in use in the place of a database file, if the last reading listed anybody.
 
-    A crash leaves the old file or the new one, and both are whole. Whoever has the old file open reads on in it. Returns
-    whether the file is a new one.
+    A crash leaves the old file or the new one, and both are whole. Whoever has the old file open reads on in it.
+    Returns whether the file is a new one.
 
     Raises :class:`ErasureError` if it cannot be read, or its folder not be written to.
     """
@@ -65,8 +65,8 @@ def rewrite_database(database: Path) -> bool:
 def forget_earlier_lines(log: Path, invocation_id: str) -> None:
     """Remove from dbt's log what earlier commands wrote, rotated files included: gates name keys.
 
-    A log of this command that cannot be told from earlier ones is emptied. Raises :class:`ErasureError` if a file cannot
-    be changed.
+    A log of this command that cannot be told from earlier ones is emptied. Raises :class:`ErasureError` if a file
+    cannot be changed.
     """
     try:
         for rotated in log.parent.glob(f"{log.name}.*"):

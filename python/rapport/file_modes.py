@@ -1,7 +1,7 @@
 """Who may read what this project writes: its owner, and those whom ``RAPPORT_FILE_MODE`` names.
 
-The database, what a build converts and spills, logs, ``target``, reports and copies of the marts hold rows of people, or
-keys. A file gets the mode of ``RAPPORT_FILE_MODE`` (default 0600), a folder the same with leave to enter it (0700).
+The database, what a build converts and spills, logs, ``target``, reports and copies of the marts hold rows of people,
+or keys. A file gets the mode of ``RAPPORT_FILE_MODE`` (default 0600), a folder the same with leave to enter it (0700).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def file_mode() -> int:
     mode = MODES.get(re.sub(r"\A(0o|0*)(?=[0-7]{3}\Z)", "0", given))
     if mode is None:
         raise FileModeError(
-            f"{VARIABLE} is {ascii(given)}: it has to be one of {', '.join(MODES)} (owner only, owner and group, everybody)"
+            f"{VARIABLE} is {given!a}: it has to be one of {', '.join(MODES)} (owner only, owner and group, everybody)"
         )
     return mode
 

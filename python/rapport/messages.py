@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 
-BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Controls (C0, DEL, C1), line and paragraph separators, surrogates, and what turns the direction of writing."""
 
 
-def escape_controls(text: str) -> str:
-    """A text in which characters that could rewrite a terminal are escaped.
+def escape_controls(text: str, but: str = "") -> str:
+    """A text in which characters that could rewrite a terminal are escaped: those of :data:`STEERING`.
 
-    These are the controls (C0, DEL, C1), line and paragraph separators, surrogates, and what turns the direction of
-    writing (Unicode's bidirectional embeddings, overrides, isolates and marks).
+    ``but``: characters that stay, as a line end does in a text of several lines.
     """
-    return "".join(
-        character.encode("unicode_escape").decode("ascii") if _rewrites_terminal(character) else character
-        for character in text
+    return STEERING.sub(
+        lambda found: found[0] if found[0] in but else found[0].encode("unicode_escape").decode("ascii"), text
     )
 
 
-def _rewrites_terminal(character: str) -> bool:
-    return character in BIDIRECTIONAL or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+def escape_lines(text: str) -> str:
+    """A text of several lines with control characters escaped."""
+    return escape_controls(text, but="\n")

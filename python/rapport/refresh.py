@@ -26,6 +26,7 @@ import duckdb
 import yaml
 
 from rapport.file_modes import set_umask
+from rapport.messages import escape_lines
 from rapport.project_vars import VarError, check_vars
 
 SUMMARY = Path("reports/refresh.json")
@@ -68,7 +69,7 @@ STEPS = (
     ),
     Step(
         "export",
-        ("python", "-m", "rapport.export", "--out", "export"),
+        ("python", "-m", "rapport.release"),
         left="Marts are new, export and report are not.",
         if_refused="The message above names what may not leave; then `make export` and `make report`.",
         if_impossible="It could not be tried: mend what is named above, then `make export` and `make report`.",
@@ -289,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_vars(Path.cwd(), given)
         set_umask()
     except (yaml.YAMLError, ValueError) as error:
-        print(f"rapport.refresh: {error}", file=sys.stderr)
+        print(escape_lines(f"rapport.refresh: {error}"), file=sys.stderr)
         return 2
     database = Path(os.environ.get("RAPPORT_DB", "warehouse/rapport.duckdb"))
     with_vars = ["--vars", options.vars] if options.vars is not None else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -30,7 +29,9 @@ def listed(warehouse: Warehouse, content: str | bytes, name: str = "list.csv") -
 def rename_somebody(warehouse: Warehouse) -> str:
     """Give a member of the cohort an id that can be found in any file, and their rows keys like it; their old id."""
     old = str(warehouse.query("select min(participant_id) from marts.analysis_cohort")[0][0])
-    sessions = f"select session_id from read_parquet('{warehouse.raw}/sessions/*.parquet') where participant_id = '{old}'"
+    sessions = (
+        f"select session_id from read_parquet('{warehouse.raw}/sessions/*.parquet') where participant_id = '{old}'"
+    )
     with duckdb.connect() as connection:
         theirs = [row[0] for row in connection.execute(sessions).fetchall()]
     among = ", ".join(f"'{key}'" for key in theirs)
@@ -38,7 +39,11 @@ def rename_somebody(warehouse: Warehouse) -> str:
     for table, key in (("participants", "participant_id"), ("who5_assessments", "assessment_id")):
         name = f"'{MARK}'" if table == "participants" else f"'{MARK}-' || {key}"
         replaced = f"case when {is_theirs} then {name} else {key} end as {key}"
-        owner = "" if table == "participants" else f", case when {is_theirs} then '{MARK}' else participant_id end as participant_id"
+        owner = (
+            ""
+            if table == "participants"
+            else f", case when {is_theirs} then '{MARK}' else participant_id end as participant_id"
+        )
         warehouse.rewrite(table, f"select * replace ({replaced}{owner}) from rows")
     warehouse.rewrite(
         "sessions",
@@ -72,7 +77,11 @@ def stored_texts(warehouse: Warehouse) -> str:
             " or table_schema = 'marts'"
         ).fetchall()
         return "\n".join(
-            str(connection.execute(f'select string_agg(row::varchar, chr(10)) from "{schema}"."{name}" as row').fetchall())
+            str(
+                connection.execute(
+                    f'select string_agg(row::varchar, chr(10)) from "{schema}"."{name}" as row'
+                ).fetchall()
+            )
             for schema, name in relations
         )
 
@@ -131,10 +140,11 @@ def test_a_list_that_is_on_file_from_the_start_leaves_no_trace(target: Warehouse
 def test_without_a_list_the_file_and_the_log_stay(target: Warehouse, built: Warehouse) -> None:
     assert built.run().success
     inode = built.db.stat().st_ino
+    begun = (built.target / "logs" / "dbt.log").read_text(encoding="utf-8").count("Running with dbt=")
     assert built.run().success
     assert built.db.stat().st_ino == inode
     log = (built.target / "logs" / "dbt.log").read_text(encoding="utf-8")
-    assert log.count("Running with dbt=") == 2
+    assert log.count("Running with dbt=") == begun + 1
 
 
 def test_a_build_says_what_it_erased(built: Warehouse) -> None:
@@ -191,7 +201,7 @@ def test_a_list_that_is_hidden_or_cannot_be_read_stops_the_check(
     raw = tmp_path / "raw"
     raw.mkdir()
     for table in small_export.iterdir():
-        (raw / table.name).symlink_to(table) if table.is_file() else os.symlink(table, raw / table.name)
+        (raw / table.name).symlink_to(table)
     path = raw / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -223,7 +233,8 @@ def test_no_row_of_the_erased_is_judged(built: Warehouse) -> None:
     rename_somebody(built)
     late = "timestamp '2030-01-01' as loaded_at"
     built.add_part(  # contested
-        "participants", f"select * replace ({late}, age_years + i as age_years) from rows, range(2) as t(i) where participant_id = '{MARK}'"
+        "participants",
+        f"select * replace ({late}, age_years + i as age_years) from rows, range(2) as t(i) where participant_id = '{MARK}'",
     )
     built.add_part(  # out of its scale, and of unknown status
         "who5_assessments",
@@ -291,14 +302,19 @@ def test_history_cannot_be_subtracted_after_an_erasure(built: Warehouse) -> None
     """One person added, then erased: n 189, then 188, and two means give their change."""
     columns = "analysis, term, n, estimate"
     change = f"select {columns} from ops.findings_history where analysis = 'wellbeing_change' order by build_number"
-    [person] = [str(row[0]) for row in built.query("select min(participant_id) from marts.analysis_cohort where screened_positive")]
+    [person] = [
+        str(row[0])
+        for row in built.query("select min(participant_id) from marts.analysis_cohort where screened_positive")
+    ]
     everybody = built.query(change)
     listed(built, f"participant_id\n{person}\n")
     outcome = built.run()
     assert outcome.success, outcome.output
     without = built.query(change)
     assert len(without) == len(everybody), "only the newest stays"
-    [(before,)], [(after,)] = ({(row[2],) for row in rows if row[1] == "followup - baseline"} for rows in (everybody, without))
+    [(before,)], [(after,)] = (
+        {(row[2],) for row in rows if row[1] == "followup - baseline"} for rows in (everybody, without)
+    )
     assert after == before - 1
     assert not set(everybody) & set(without)
     assert built.query("select count(distinct build_id) from ops.volumes") == [(1,)]
@@ -312,7 +328,10 @@ def test_history_cannot_be_subtracted_after_an_erasure(built: Warehouse) -> None
 
 def test_nothing_of_the_list_is_stored(built: Warehouse) -> None:
     """No hash: ids are few, and guessed."""
-    columns = [str(row[0]) for row in built.query("select lower(column_name) from information_schema.columns where table_schema = 'ops'")]
+    columns = [
+        str(row[0])
+        for row in built.query("select lower(column_name) from information_schema.columns where table_schema = 'ops'")
+    ]
     assert "erasures" not in columns
     person = str(built.query("select min(participant_id) from marts.analysis_cohort")[0][0])
     path = listed(built, f"participant_id\n{person}\n")
@@ -375,7 +394,7 @@ def test_a_file_in_use_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(ErasureError, match="freed blocks of the file may still name people.*build again"):
+        with pytest.raises(ErasureError, match=r"freed blocks of the file may still name people.*build again"):
             rewrite_database(place)
         holder.communicate("")
     assert [file.name for file in tmp_path.iterdir()] == ["x.duckdb"]

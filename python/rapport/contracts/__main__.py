@@ -16,6 +16,7 @@ from rapport.contracts.odcs import contract_yaml, marts_contract, raw_contract
 from rapport.contracts.project import ContractError, Document, read_project
 from rapport.contracts.storage import copy_marts
 from rapport.contracts.text import aligned
+from rapport.messages import escape_lines
 
 FOLDER = Path("contracts")
 GOOD, BROKEN, IMPOSSIBLE = 0, 1, 2
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case _:
                 return _release()
     except (ContractError, CheckError) as error:
-        print(f"rapport.contracts: cannot {options.command}: {error}", file=sys.stderr)
+        print(escape_lines(f"rapport.contracts: cannot {options.command}: {error}"), file=sys.stderr)
         return IMPOSSIBLE
 
 
@@ -74,7 +75,9 @@ def _check(raw: Path, raw_format: str, strict_freshness: bool, every: bool) -> i
     _print_findings("Warnings", noted)
     _print_findings("Broken critical rules", broken)
     judged = f"{raw} ({raw_format}): {len(findings)} rules judged, {len(broken)} critical broken, {len(noted)} warnings"
-    print(f"{judged}. {'The export breaks its contract.' if broken else 'The export keeps its contract.'}")
+    print(
+        f"{escape_lines(judged)}. {'The export breaks its contract.' if broken else 'The export keeps its contract.'}"
+    )
     return BROKEN if broken else GOOD
 
 

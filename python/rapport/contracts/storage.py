@@ -34,7 +34,8 @@ def copy_marts(database: Path, out: Path) -> list[str]:
             tables = [
                 str(row[0])
                 for row in connection.execute(
-                    "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'marts'"
+                    "select table_name from information_schema.tables where table_catalog = 'warehouse'"
+                    " and table_schema = 'marts' order by table_name"
                 ).fetchall()
             ]
             if not tables:
@@ -44,7 +45,7 @@ def copy_marts(database: Path, out: Path) -> list[str]:
             for table in tables:
                 connection.execute(f'create table copy.marts."{table}" as from warehouse.marts."{table}"')
         except (duckdb.IOException, duckdb.CatalogException) as error:
-            raise ContractError(str(error).split("\n", maxsplit=1)[0]) from error
+            raise ContractError(clean_text(error).split("\n", maxsplit=1)[0]) from error
     return tables
 
 

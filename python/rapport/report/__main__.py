@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rapport.file_modes import FileModeError, file_mode, set_umask
+from rapport.messages import escape_lines
 from rapport.report.published import ReportError, read_release
 
 DEFAULT_RELEASE, DEFAULT_OUT = "release", "reports/index.html"
@@ -42,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         page = build_page(data)
         write(options.out, page)
     except (ReportError, FileModeError, OSError) as error:
-        print(f"rapport.report: {error}", file=sys.stderr)
+        print(escape_lines(f"rapport.report: {error}"), file=sys.stderr)
         return 2
-    print(f"{options.out}: {len(page.encode()) / 1e6:.1f} MB, opens from disk in any browser")
+    print(f"{escape_lines(str(options.out))}: {len(page.encode()) / 1e6:.1f} MB, opens from disk in any browser")
     return 0
 
 
