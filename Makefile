@@ -77,8 +77,7 @@ release: $(VENV)/.runtime
 	$(BIN)/python -m rapport.release --out release
 
 ## make export    another name of it
-export: $(VENV)/.runtime
-	$(BIN)/python -m rapport.export --out release
+export: release
 
 ## make attack    what an attacker can tell from the releases of 40 invented exports, into docs/disclosure-figures.md
 attack: $(VENV)/.development

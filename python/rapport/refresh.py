@@ -69,7 +69,7 @@ STEPS = (
     ),
     Step(
         "export",
-        ("python", "-m", "rapport.release"),
+        ("python", "-m", "rapport.release", "--out", "release"),
         left="Marts are new, export and report are not.",
         if_refused="The message above names what may not leave; then `make export` and `make report`.",
         if_impossible="It could not be tried: mend what is named above, then `make export` and `make report`.",
@@ -169,20 +169,17 @@ def _look(connection: duckdb.DuckDBPyConnection) -> State:
         " where build_id = ? and not passed and severity <> 'info' group by all order by severity, table_name, rule",
         build_id,
     )
-    kept = rows(
-        "select table_name from information_schema.columns"
-        " where table_schema = 'quarantine' and column_name = 'build_id' order by table_name"
+    waiting = (
+        rows("select table_name, count(*) from quarantine.quarantined_rows group by table_name order by table_name")
+        if "quarantine.quarantined_rows" in tables
+        else []
     )
-    counts = {
-        table: rows(f'select count(*) from quarantine."{table}" where build_id = ?', build_id)[0][0]
-        for (table,) in kept
-    }
     return State(
         build=number,
         status=status,
         cohort=cohort,
         broken=[Rule(*row) for row in broken],
-        quarantined={table: count for table, count in counts.items() if count},
+        quarantined=dict(waiting),
     )
 
 
