@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import faults
 from faults import CHANGES, Site, State, Tally
 from fuzzed_exports import MUTATIONS, Mutation, build_good_export, fuzz_once
@@ -130,6 +131,7 @@ class Worker:
         """The database on a small disk of its own that is nearly full."""
         folder = self.site.target.parent / "disk"
         home = self.site.db
+        duckdb.connect(str(home)).close()  # what is still in the log goes into the file, which is copied alone
         size = home.stat().st_size + self.chance.choice((200_000, 1_000_000, 3_000_000))
         with faults.mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "none") as reason:
             if reason is not None:

@@ -266,7 +266,9 @@ def test_the_flow_counts_whom_quarantine_keeps_out_and_nobody_else(built: Wareho
         ("baseline",)
     ]
     assert built.query(f"select is_eligible from marts.eligibility where participant_id = '{several}'") == [(True,)]
-    assert built.query(f"select participant_id from quarantine.quarantined_rows where row_key = '{session}'") == [(minor,)]
+    assert built.query(f"select participant_id from quarantine.quarantined_rows where row_key = '{session}'") == [
+        (minor,)
+    ]
 
 
 # --- commands as people type them
