@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
-.PHONY: help build report test faults benchmark lint docs export golden twin contract-check contract-diff contract-cli lock clean
+.PHONY: help build report test faults attack benchmark lint docs release export golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
 
-## make build     the environment, `dbt build` on the demo export, the report, then where to look
+## make build     the environment, `dbt build` on the demo export, release, report, then where to look
 build: $(VENV)/.runtime
 	$(BIN)/dbt build
+	$(BIN)/python -m rapport.release
 	$(BIN)/python -m rapport.report
 	@echo
 	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
@@ -19,7 +20,7 @@ build: $(VENV)/.runtime
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
 	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where agrees is distinct from true\""
 
-## make report    reports/index.html anew, from the last published build
+## make report    reports/index.html anew, from the release in release/
 report: $(VENV)/.runtime
 	$(BIN)/python -m rapport.report
 
@@ -71,9 +72,17 @@ docs: $(VENV)/.runtime
 	$(BIN)/dbt --quiet docs generate --static
 	@echo "Open target/static_index.html"
 
-## make export    the published aggregates as Parquet and CSV in export/, small counts suppressed (docs/disclosure.md)
+## make release   everything that may leave, protected, as Parquet and CSV in release/ (docs/disclosure.md)
+release: $(VENV)/.runtime
+	$(BIN)/python -m rapport.release --out release
+
+## make export    another name of it
 export: $(VENV)/.runtime
-	$(BIN)/python -m rapport.export --out export
+	$(BIN)/python -m rapport.export --out release
+
+## make attack    what an attacker can tell from the releases of 40 invented exports, into docs/disclosure-figures.md
+attack: $(VENV)/.development
+	$(BIN)/python tests/python/attacker.py --seeds 40 --out docs/disclosure-figures.md
 
 ## make golden    R's results anew (needs R); the tests compare with the committed ones
 golden:

@@ -51,11 +51,7 @@
     {%- set key = key_of(table) %}
 {{ table }}_by_key as (
 
-    select
-        {{ key }} as row_key,
-        loaded_at,
-        part_file,
-        row_number
+    select delivered.*
     from ({{ rows_that_stay(table) }}) as delivered
     where
         {{ key }} is not null
@@ -73,8 +69,9 @@
 
     select
         *,
-        max(loaded_at) over (partition by row_key) as latest_loaded_at,
-        count(*) over (partition by row_key, loaded_at) as rows_of_the_moment
+        {{ key }} as row_key,
+        max(loaded_at) over (partition by {{ key }}) as latest_loaded_at,
+        count(*) over (partition by {{ key }}, loaded_at) as rows_of_the_moment
     from {{ table }}_by_key
 
 ),
@@ -86,20 +83,14 @@
         row_number
     from (
         select
-            delivered.part_file,
-            delivered.row_number,
+            part_file,
+            row_number,
             row_number() over (
-                partition by
-                    {%- for column in declared_columns_of(table) %}
-                    delivered.{{ column }},
-                    {%- endfor %}
-                    delivered.unreadable
-                order by delivered.part_file, delivered.row_number
+                partition by {{ declared_columns_of(table) | join(', ') }}, unreadable
+                order by part_file, row_number
             ) as copy_number
-        from {{ source('raw', table) }} as delivered
-        inner join {{ table }}_by_moment as tied
-            on delivered.part_file = tied.part_file and delivered.row_number = tied.row_number
-        where tied.rows_of_the_moment > 1 and (tied.loaded_at is null or tied.loaded_at = tied.latest_loaded_at)
+        from {{ table }}_by_moment
+        where rows_of_the_moment > 1 and (loaded_at is null or loaded_at = latest_loaded_at)
     ) as compared
     where copy_number > 1
 

@@ -1,4 +1,4 @@
-"""Judges the candidates by the suites in expectations/candidates, and whether the files stood still while they were read."""
+"""Judges the candidates by the suites in expectations/candidates, and whether the files stood still meanwhile."""
 
 
 def model(dbt, session):

@@ -1,4 +1,4 @@
-"""Every test, contrast and coefficient: alliance (Aim 1), change of well-being (Aim 2) and their association (Aim 3)."""
+"""Every test, contrast and coefficient of the three aims: alliance, change of well-being, and their association."""
 
 
 def model(dbt, session):

@@ -14,7 +14,8 @@ final as (
         cast(level as {{ dbt.type_string() }}) as level,
         cast(utilization_type as {{ dbt.type_string() }}) as utilization_type,
         cast(statistic as {{ dbt.type_string() }}) as statistic,
-        cast(value as double) as value
+        cast(value as double) as value,
+        cast(percentile as double) as percentile
     from figures
 
 )

@@ -29,6 +29,7 @@ select
     is_calibrated,
     is_synthetic,
     min_cell,
+    round_counts,
     started_at
 from {{ ref('build') }}
 {% if not loop.last %}union all{% endif %}

@@ -1,5 +1,21 @@
 -- A row in quarantine could answer a criterion when the participant would pass it with that row; a value that breaks a rule of its own is given the benefit of the doubt.
+-- depends_on: {{ ref('study_sessions') }}, {{ ref('care') }}, {{ ref('baseline_and_followup') }}, {{ ref('current_alliance_ratings') }}
 with
+{%- if var('on_bad_rows') == 'stop' %}
+
+-- A broken rule stops the build, so nothing waits.
+final as (
+
+    select
+        participant_id,
+        cast(null as {{ dbt.type_string() }}) as criterion
+    from {{ ref('quarantined_rows') }}
+    where false
+
+)
+
+select * from final
+{%- else %}
 
 waiting as (
 
@@ -188,3 +204,4 @@ final as (
 )
 
 select * from final
+{%- endif %}

@@ -47,13 +47,23 @@ latest as (
 
 ),
 
+dated as (
+
+    select
+        *,
+        {{ utc_date('baseline_at') }} as baseline_on,
+        {{ utc_date('followup_at') }} as followup_on
+    from latest
+    where baseline_at is not null
+
+),
+
 counted as (
 
     select
         *,
-        {{ dbt.datediff(utc_date('baseline_at'), utc_date('followup_at'), 'day') }} as days
-    from latest
-    where baseline_at is not null
+        {{ dbt.datediff('baseline_on', 'followup_on', 'day') }} as days
+    from dated
 
 ),
 

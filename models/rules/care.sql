@@ -13,6 +13,8 @@ care as (
         participant_id,
         min(started_at) as first_session_at,
         max(started_at) as last_session_at,
+        {{ utc_date('min(started_at)') }} as first_day,
+        {{ utc_date('max(started_at)') }} as last_day,
         count(*) as total_sessions,
         count(case when provider_type = 'therapist' then 1 end) as therapist_sessions,
         count(case when provider_type = 'coach' then 1 end) as coach_sessions
@@ -28,7 +30,7 @@ final as (
         first_session_at,
         last_session_at,
         total_sessions,
-        {{ dbt.datediff(utc_date('first_session_at'), utc_date('last_session_at'), 'day') }} as time_in_care_days,
+        {{ dbt.datediff('first_day', 'last_day', 'day') }} as time_in_care_days,
         case
             when coach_sessions = 0 then 'teletherapy'
             when therapist_sessions = 0 then 'telecoaching'

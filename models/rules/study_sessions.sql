@@ -1,4 +1,5 @@
 -- A session counts when it was completed and its UTC date lies in the study window, both days included.
+-- depends_on: {{ ref('gate_raw') }}
 with
 
 sessions as (

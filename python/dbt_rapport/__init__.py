@@ -163,6 +163,8 @@ class LastWord:
         """Whether the command has ended: what comes then belongs to another one in the same process."""
         self.failures: dict[str, str] = {}
         """Messages of what failed, by name of the node, in the order in which dbt prints them."""
+        self.unreadable: list[str] = []
+        """What is wrong with part files whose rows a model could not read: said instead of the engine's message."""
 
     def __call__(self, event: EventMsg) -> None:
         """One event of dbt."""
@@ -177,6 +179,8 @@ class LastWord:
             self.is_over = True
             reading = sys.modules.get("rapport.reading.warehouse")
             if reading is not None:
+                if not data.success and not any(node.startswith("gate_") for node in self.failures):
+                    self.unreadable = reading.why_reading_failed()
                 reading.remove_workspaces()
             self.conclude(data.success)
             if self.is_published:
@@ -215,7 +219,8 @@ class LastWord:
                 EventLevel.WARN,
             )
         else:
-            reasons = "".join(f"\n{reason}" for reason in reasons_of(self.failures)) or " See the error above."
+            said = ["Part files cannot be read:", *(f"  {line}" for line in self.unreadable)] if self.unreadable else []
+            reasons = "".join(f"\n{line}" for line in said or reasons_of(self.failures)) or " See the error above."
             _say(f"{NOT_PUBLISHED} and are as they were.{reasons}", EventLevel.ERROR)
 
 

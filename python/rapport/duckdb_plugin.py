@@ -27,6 +27,8 @@ from rapport.messages import escape_controls
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
 PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
+THREADS = "RAPPORT_THREADS"
+"""How many threads DuckDB takes; without it all cores."""
 WRITING = ("build", "run", "seed", "snapshot", "run-operation", "retry", "clone")
 """Commands that are there to change the database; of the others none changes the permissions of its file."""
 SOURCES = Path("models/raw/_raw__sources.yml")
@@ -45,8 +47,12 @@ class Plugin(BasePlugin):
     """Why the file could not be opened, by dbt's id of the command."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Before the file is opened: make its folder, set permissions, wait for the lock."""
+        """Before the file is opened: its threads; make its folder, set permissions, wait for the lock."""
         keep_errors_clean()
+        if threads := os.environ.get(THREADS):
+            if not threads.isdecimal() or int(threads) < 1:
+                raise DbtRuntimeError(f"{THREADS} is {threads!r}, and has to be a whole number from 1 on")
+            config["threads"] = int(threads)
         if creds.path == ":memory:":
             return
         path = Path(creds.path)

@@ -98,6 +98,7 @@ VARS = (
     Var("max_quarantined_share", float, "share of a table's rows that may wait in quarantine", low=0, high=1),
     Var("max_unpacked_bytes", int, "bytes that one packed file of the export may unpack to", low=1),
     Var("min_cell", int, "smallest count of people, other than 0, that an export lets out", low=2),
+    Var("round_counts", int, "numbers whose middle stands for a count in a release of real data", low=1),
     Var("max_shrinkage", float, "share by which a table or the cohort may shrink between builds", low=0, high=1),
     Var("max_share_jump", float, "how far a share may move between builds", low=0, high=1),
     Var("min_rows_for_shares", int, "rows from which a table's shares are compared", low=0),

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from fractions import Fraction
 from functools import partial
 from numbers import Real
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -586,8 +587,9 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) ->
             ``participants`` (level null) how many there are, of ``country`` null is unknown.
 
     Returns:
-        variable, level, utilization_type, statistic, value: the rows of ``TABLE_1_LEVELS``, then those of
-        ``TABLE_1_VARIABLES``. A share of nobody and the distribution of nothing are null.
+        variable, level, utilization_type, statistic, value, percentile: the rows of ``TABLE_1_LEVELS``, then those of
+        ``TABLE_1_VARIABLES``. A share of nobody and the distribution of nothing are null. ``percentile`` is the 5th
+        beside a minimum and the 95th beside a maximum, null elsewhere.
 
     Raises:
         ValueError: a table lacks a column, names an unknown variable, level or type, holds no whole numbers, or
@@ -604,7 +606,11 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) ->
     records: list[dict[str, object]] = []
 
     def line(
-        variable: str, level: str | None, statistic: str, figures: Mapping[str, Fraction | int | float | None]
+        variable: str,
+        level: str | None,
+        statistic: str,
+        figures: Mapping[str, Fraction | int | float | None],
+        percentiles: Mapping[str, Fraction | None] = MappingProxyType({}),
     ) -> None:
         records.extend(
             {
@@ -613,6 +619,7 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) ->
                 "utilization_type": column,
                 "statistic": statistic,
                 "value": None if figure is None else float(figure),
+                "percentile": None if (percentile := percentiles.get(column)) is None else float(percentile),
             }
             for column, figure in figures.items()
         )
@@ -644,9 +651,15 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) ->
             {column: None if one.variance is None else root(one.variance) for column, one in of.items()},
         )
         line(variable, None, "median", {column: one.median for column, one in of.items()})
-        for i, statistic in enumerate(("min", "max")):
+        for i, (statistic, percent) in enumerate({"min": 5, "max": 95}.items()):
             ends = {column: one.extremes for column, one in of.items()}
-            line(variable, None, statistic, {column: None if end is None else end[i] for column, end in ends.items()})
+            line(
+                variable,
+                None,
+                statistic,
+                {column: None if end is None else end[i] for column, end in ends.items()},
+                {column: one.percentile(percent) for column, one in of.items()},
+            )
     return _frame(records, _TABLE_1_COLUMNS)
 
 
@@ -936,7 +949,7 @@ def _columns(result: type[TestResult] | type[RegressionStep] | type[_Point]) -> 
 _FINDING_COLUMNS = {"analysis": _TEXT, "term": _TEXT, **_columns(TestResult)}
 _TABLE_1_COLUMNS: dict[str, object] = {
     **dict.fromkeys(("variable", "level", "utilization_type", "statistic"), _TEXT),
-    "value": np.dtype(np.float64),
+    **dict.fromkeys(("value", "percentile"), np.dtype(np.float64)),
 }
 _FIT_COLUMNS = {"analysis": _TEXT, **_columns(RegressionStep)}
 _SLOPE_COLUMNS: dict[str, object] = {

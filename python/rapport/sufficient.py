@@ -127,6 +127,20 @@ class Distribution:
         middle = self.quantile_pair()
         return None if middle is None else (middle[0] + middle[1]) / 2
 
+    def percentile(self, percent: int) -> Fraction | None:
+        """The value below which ``percent`` of the observations lie, between two values in proportion (R: type 7)."""
+        common, pairs = self._scaled
+        if not pairs:
+            return None
+        position = Fraction(percent * (self.n - 1), 100)
+        below = math.floor(position)
+        reached = list(itertools.accumulate(count for _, count in pairs))
+        lower, upper = (
+            next(value for (value, _), end in zip(pairs, reached, strict=True) if rank < end)
+            for rank in (below, min(below + 1, self.n - 1))
+        )
+        return (lower + (position - below) * (upper - lower)) / common
+
     @property
     def extremes(self) -> tuple[Fraction, Fraction] | None:
         """The smallest and the largest value."""

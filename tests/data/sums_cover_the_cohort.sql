@@ -41,7 +41,9 @@ regression_sums as (
 
 )
 
-select *
+select
+    cohort.n,
+    change_sums.n as summed
 from cohort
 cross join sample
 cross join change_sums

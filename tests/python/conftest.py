@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -151,6 +152,12 @@ def frozen_imports() -> None:
     """Spare the collector what stays to the end: statsmodels asks for a full collection at each adjusted P."""
     gc.collect()
     gc.freeze()
+
+
+@atexit.register
+def unfreeze_imports() -> None:
+    """What the collector never sees outlives the interpreter, and DuckDB's binding then prints pages of leak warnings."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,16 @@ Hook = Callable[[], object]
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
-    ["dbt.cli.main", "dbt.adapters.duckdb", "great_expectations", "rapport.audit", "rapport.study", "pandas", "pyarrow"]
+    [
+        "dbt.cli.main",
+        "dbt.adapters.duckdb",
+        "great_expectations",
+        "rapport.audit",
+        "rapport.reading.warehouse",
+        "rapport.study",
+        "pandas",
+        "pyarrow",
+    ]
 )
 
 
@@ -338,14 +347,14 @@ def restore(site: Site, good: Path) -> None:
 # --- Kills -----------------------------------------------------------------------------------------------------------
 
 
-def kill_once(site: Site, chance: random.Random, moment: float, full: bool, tally: Tally) -> float:
+def kill_once(site: Site, chance: random.Random, moment: float, tally: Tally) -> float:
     """Deliver, build, SIGKILL, look, build again. Returns the seconds of the good build.
 
-    ``moment``: seconds after the start; below zero: so long after the publication began. ``full``: `--full-refresh`.
+    ``moment``: seconds after the start; below zero: so long after the publication began.
     """
     deliver(site, chance)
     old = site.state()
-    build = site.start("run", *(["--full-refresh"] if full else []))
+    build = site.start("run")
     if moment < 0:
         build.wait_for("audit.publish")
         time.sleep(-moment)
@@ -358,7 +367,7 @@ def kill_once(site: Site, chance: random.Random, moment: float, full: bool, tall
     problems = [*judge_success(good), *judge_output(killed), *judge_state(found, old, new)]
     if killed.code not in (-9, 0):
         problems.append(f"a build that was to be killed exits {killed.code}: {last_lines(killed)}")
-    tally.add(found, old, problems, f"{'full' if full else 'incremental'} build killed at {moment:.2f} s")
+    tally.add(found, old, problems, f"build killed at {moment:.2f} s")
     return good.seconds
 
 
@@ -409,7 +418,7 @@ def build_at_once(site: Site, chance: random.Random, tally: Tally, second: Seque
     deliver(site, chance)
     old = site.state()
     # The first one lasts until the second has come and gone.
-    first = site.start("run", hook=partial(after, "list_part_files", partial(time.sleep, 8)))
+    first = site.start("run", hook=partial(after, LOOKED_INTO, partial(time.sleep, 8)))
     first.wait_for("START")
     waiting = site.start("run", *second, lock_wait=300)
     refused = site.run(lock_wait=0.5)
@@ -439,7 +448,7 @@ def build_on_full_disk(site: Site, chance: random.Random, tally: Tally, size: in
     deliver(site, chance)
     old = site.state()
     # dbt's own log is a file, too, and not the one that is meant.
-    outcome = site.run("--full-refresh", "--log-level-file", "none", hook=partial(limit_file_size, size))
+    outcome = site.run("--log-level-file", "none", hook=partial(limit_file_size, size))
     judge_full_disk(site, tally, old, outcome, f"files limited to {size} bytes", recover)
 
 
@@ -516,18 +525,25 @@ def build_in_read_only_folder(site: Site, tally: Tally) -> None:
 # --- Files that change while they are read ---------------------------------------------------------------------------
 
 
+HASHED, LOOKED_INTO = "describe_all", "read_export"
+"""Functions by which the reading of an export has hashed its first table, and has looked into every file."""
+
+
 def after(function: str, action: Callable[[], object]) -> None:
-    """In the build's process: do something when a function of `rapport.audit` has returned."""
-    import rapport.audit
+    """In the build's process: do something, once, when a function of the reading has returned."""
+    from rapport.reading import export, warehouse
 
-    original = getattr(rapport.audit, function)
+    module = {HASHED: export, LOOKED_INTO: warehouse}[function]
+    original = getattr(module, function)
+    waiting = [action]
 
-    def wrapper(*arguments: object) -> object:
-        result = original(*arguments)
-        action()
+    def wrapper(*arguments: object, **named: object) -> object:
+        result = original(*arguments, **named)
+        while waiting:
+            waiting.pop()()
         return result
 
-    setattr(rapport.audit, function, wrapper)
+    setattr(module, function, wrapper)
 
 
 def put(source: Path, path: Path) -> None:
@@ -565,7 +581,7 @@ CHANGES: dict[str, Callable[[Path, Path], None]] = {
 def build_while_a_file_changes(
     site: Site, chance: random.Random, tally: Tally, change: str, function: str, recover: bool = True
 ) -> None:
-    """A part file changes after it was hashed (``list_part_files``) or looked into (``check_files``)."""
+    """A part file changes after it was hashed or looked into."""
     path = deliver(site, chance)
     spare = site.target / f"spare{path.suffix}"
     with duckdb.connect() as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import gzip
 import random
 import shutil
 from collections.abc import Callable
@@ -9,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 from faults import (
     KEYS,
     MARK,
@@ -432,6 +436,148 @@ def number_in_another_form(part: Part) -> None:
     part.replace(column, value)
 
 
+def edited(part: Part, column: str, texts: tuple[str, ...]) -> None:
+    """One text of several in a column of some line of a CSV file."""
+    lines = part.lines()
+    number = part.chance.randrange(1, len(lines))
+    fields = lines[number].split(",")
+    fields[lines[0].split(",").index(column)] = part.chance.choice(texts)
+    lines[number] = ",".join(fields)
+    part.write_lines(lines)
+
+
+def time_that_only_looks_valid(part: Part) -> None:
+    edited(
+        part,
+        part.column("timestamp"),
+        (
+            *("22/01/21 10:00", "9/5/21", "2021-01-21 11:30 BST", "2021-01-21 11:30:00 CET", "2021-01-21 24:00:00"),
+            *("2021-01-21 10:00:00+99", "2021-01-21 (BC)", "epoch", "infinity", "1 2 3", "0022-01-21", "2101-01-01"),
+        ),
+    )
+
+
+def truth_in_another_form(part: Part) -> None:
+    edited(part, "employer_sponsored", ("y", "t", "1", "yes", "no", "T", "on"))
+
+
+def unnamed_index_column(part: Part) -> None:
+    header, *lines = part.lines()
+    part.write_lines([f",{header}", *(f"{number},{line}" for number, line in enumerate(lines))])
+
+
+def ragged_commas(part: Part) -> None:
+    header, *lines = part.lines()
+    width = part.chance.choice((1, 3))
+    part.write_lines([header, *(line + "," * (number // 40 % 2 * width) for number, line in enumerate(lines))])
+
+
+def mixed_line_ends(part: Part) -> None:
+    ends = part.chance.sample(("\n", "\r\n", "\r"), 2)
+    text = "".join(line + ends[number // 30 % 2] for number, line in enumerate(part.lines()))
+    part.path.write_text(text, newline="")
+
+
+def separator_line(part: Part) -> None:
+    part.write_lines(["sep=;", *(line.replace(",", ";") for line in part.lines())])
+
+
+def packed(part: Part) -> None:
+    content = part.path.read_bytes()
+    ending, squeezed = part.chance.choice(
+        ((".gz", gzip.compress(content)), (".zst", pa.compress(content, codec="zstd", asbytes=True)))
+    )
+    part.path.with_name(part.path.name + ending).write_bytes(squeezed)
+    part.path.unlink()
+
+
+def packed_and_damaged(part: Part) -> None:
+    content = gzip.compress(part.path.read_bytes())
+    part.path.with_name(part.path.name + ".gz").write_bytes(content[: len(content) // 2])
+    part.path.unlink()
+
+
+def semicolons_with_a_mapping(part: Part) -> None:
+    for path in part.path.parent.glob("*.csv"):
+        path.write_text(path.read_text().replace(",", ";"))
+    (part.path.parent.parent / "mapping.yml").write_text(f"tables: {{{part.table}: {{delimiter: ';'}}}}\n")
+
+
+def column_renamed_by_a_mapping(part: Part) -> None:
+    column = part.chance.choice(list(COLUMNS[part.table]))
+    for path in part.path.parent.glob(f"*.{part.raw_format}"):
+        Part(part.chance, part.table, path, part.raw_format).rewrite(
+            f'select * exclude ({column}), {column} as "Spalte {column}" from rows'
+        )
+    (part.path.parent.parent / "mapping.yml").write_text(
+        f'tables: {{{part.table}: {{columns: {{"Spalte {column}": {column}}}}}}}\n'
+    )
+
+
+def mapping_that_says_nothing_clear(part: Part) -> None:
+    text = part.chance.choice(
+        ("tables: {people: {}}", "delimiter: x", "tables: [", f"tables: {{{part.table}: {{columns: {{a: nothing}}}}}}")
+    )
+    (part.path.parent.parent / "mapping.yml").write_text(text)
+
+
+def elsewhere(part: Part) -> None:
+    folder = part.path.parent / part.chance.choice(("2021", "2021/q3", "month=2021-03", "loaded_at=x/participant_id=y"))
+    folder.mkdir(parents=True)
+    part.path.rename(folder / part.path.name)
+
+
+def ending_in_upper_case(part: Part) -> None:
+    part.path.rename(
+        part.path.with_suffix(part.chance.choice((f".{part.raw_format.upper()}", f".{part.raw_format.title()}")))
+    )
+
+
+def table_format(part: Part) -> None:
+    if part.chance.random() < 0.5:
+        (part.path.parent / "_delta_log").mkdir()
+        (part.path.parent / "_delta_log" / "00000000000000000000.json").write_text("{}")
+    else:
+        (part.path.parent / "metadata").mkdir()
+        (part.path.parent / "metadata" / "v1.metadata.json").write_text("{}")
+
+
+def misspelt_folder(part: Part) -> None:
+    (part.path.parent.parent / part.chance.choice(("erasure", "erasures ", "Sessions2", "alliance_rating"))).mkdir()
+
+
+def fraction_beside_an_empty_text_part(part: Part) -> None:
+    column = part.chance.choice(ANSWERS[part.table])
+    part.rewrite(
+        f"select * replace ({column}::varchar as {column}) from rows where false", part.path.with_stem("part-0")
+    )
+    answer_not_whole(part)
+
+
+def zoned_nanoseconds(part: Part) -> None:
+    rows = pq.read_table(part.path)
+    column = part.column("timestamp")
+    nanoseconds = pa.array(
+        [
+            None if moment is None else int((moment - dt.datetime(1970, 1, 1)) / dt.timedelta(microseconds=1)) * 1000 + 999
+            for moment in rows[column].to_pylist()
+        ],
+        pa.int64(),
+    )  # fmt: skip
+    zoned = nanoseconds.cast(pa.timestamp("ns", part.chance.choice(("UTC", "Asia/Dhaka", None))))
+    pq.write_table(rows.set_column(rows.column_names.index(column), column, zoned), part.path)
+
+
+def column_twice(part: Part) -> None:
+    column = part.chance.choice(list(COLUMNS[part.table]))
+    if part.raw_format == "csv":
+        header, *lines = part.lines()
+        part.write_lines([f"{header},{column.upper()}", *(f"{line},1" for line in lines)])
+    else:
+        rows = pq.read_table(part.path)
+        pq.write_table(rows.append_column(part.chance.choice((column, column.upper())), rows[column]), part.path)
+
+
 @dataclass(frozen=True)
 class Mutation:
     """What is done, what a build has to make of it, in which formats and tables."""
@@ -498,6 +644,24 @@ MUTATIONS = (
     Mutation(time_with_zone, SAME, CSV),
     Mutation(time_that_is_none, STOP, CSV),
     Mutation(number_in_another_form, ANY, CSV),
+    Mutation(time_that_only_looks_valid, STOP, CSV),
+    Mutation(truth_in_another_form, STOP, CSV, ("participants",)),
+    Mutation(unnamed_index_column, SAME, CSV),
+    Mutation(ragged_commas, SAME, CSV),
+    Mutation(mixed_line_ends, SAME, CSV),
+    Mutation(separator_line, SAME, CSV),
+    Mutation(packed, SAME, CSV),
+    Mutation(packed_and_damaged, STOP, CSV),
+    Mutation(semicolons_with_a_mapping, SAME, CSV),
+    Mutation(column_renamed_by_a_mapping, SAME),
+    Mutation(mapping_that_says_nothing_clear, STOP),
+    Mutation(elsewhere, SAME),
+    Mutation(ending_in_upper_case, SAME),
+    Mutation(table_format, STOP),
+    Mutation(misspelt_folder, STOP),
+    Mutation(fraction_beside_an_empty_text_part, STOP, PARQUET, WITH_ANSWERS),
+    Mutation(zoned_nanoseconds, SAME, PARQUET),
+    Mutation(column_twice, STOP),
 )
 
 
@@ -530,8 +694,8 @@ def fuzz_once(site: Site, good: Path, base: State, seed: str, mutations: list[Mu
     found = site.state()
     if outcome.code != 0:
         problems += [p for p in judge_failure(outcome, list(KEYS)) if p not in problems]
-        # Damage inside a Parquet file is found when its rows are read, and the reader names the file.
-        named = any(table + "/part-" in outcome.output for table in KEYS)
+        # Damage inside a Parquet file is found when its rows are read, and the last word names table and file.
+        named = any(f"{table}: part files are readable (" in outcome.output for table in KEYS)
         if "is closed" not in outcome.output and not named:
             problems.append(f"no gate stopped it: {outcome.output[-700:]!r}")
         problems += judge_state(found, old)

@@ -38,11 +38,10 @@ DISK = "disk full (tmpfs)"
 READ_ONLY = "read-only folder"
 CHANGE = "a part file changes while it is read"
 CLOCK = "the clock goes back ten years"
-KILL_FULL = "kill -9, full refresh"
-KILL_INCREMENTAL = "kill -9, incremental"
+KILL = "kill -9"
 KILL_PUBLICATION = "kill -9 in the publication"
 FUZZ = "fuzzed export"
-FAULTS = (KILL_FULL, KILL_INCREMENTAL, KILL_PUBLICATION, TWO, READER, LIMIT, DISK, READ_ONLY, CHANGE, CLOCK, FUZZ)
+FAULTS = (KILL, KILL_PUBLICATION, TWO, READER, LIMIT, DISK, READ_ONLY, CHANGE, CLOCK, FUZZ)
 
 
 class Worker:
@@ -66,7 +65,7 @@ class Worker:
         first = self.site.run()
         if first.code != 0:
             raise SystemExit(f"the good export is not built: {first.output}")
-        self.lasts = self.site.run("--full-refresh").seconds
+        self.lasts = self.site.run().seconds
         self.base: State = self.site.state()
 
     def jobs(self, kills: int, fuzzed: int, singles: int) -> list[tuple[str, Callable[[Tally], object]]]:
@@ -75,11 +74,10 @@ class Worker:
         for number in range(kills):
             share = (number + self.chance.random()) / kills
             if number % 4 == 3:
-                jobs.append((KILL_PUBLICATION, partial(self.kill, None, number % 8 == 3)))
+                jobs.append((KILL_PUBLICATION, partial(self.kill, None)))
             else:
-                full = number % 2 == 0
-                jobs.append((KILL_FULL if full else KILL_INCREMENTAL, partial(self.kill, share, full)))
-        changes = [(change, function) for change in CHANGES for function in ("list_part_files", "check_files")]
+                jobs.append((KILL, partial(self.kill, share)))
+        changes = [(change, function) for change in CHANGES for function in (faults.HASHED, faults.LOOKED_INTO)]
         for _ in range(singles):
             size = int(10 ** self.chance.uniform(4.7, 6.7))
             jobs += [
@@ -113,10 +111,10 @@ class Worker:
         self.chance.shuffle(jobs)
         return jobs
 
-    def kill(self, share: float | None, full: bool, tally: Tally) -> None:
+    def kill(self, share: float | None, tally: Tally) -> None:
         """``share``: of the duration of a build; None: in the publication."""
         moment = -self.chance.uniform(0.001, 0.5) if share is None else share * self.lasts
-        seconds = faults.kill_once(self.site, self.chance, moment, full, tally)
+        seconds = faults.kill_once(self.site, self.chance, moment, tally)
         self.lasts = 0.6 * self.lasts + 0.4 * seconds
 
     def fuzz(self, seed: str, mutations: list[Mutation], tally: Tally) -> None:
@@ -141,7 +139,7 @@ class Worker:
             self.site.db.write_bytes(home.read_bytes())
             faults.deliver(self.site, self.chance)
             old = self.site.state()
-            outcome = self.site.run("--full-refresh")
+            outcome = self.site.run()
             (home.parent / "full.duckdb").write_bytes(self.site.db.read_bytes())
             wal = self.site.db.with_name(home.name + ".wal")
             if wal.exists():

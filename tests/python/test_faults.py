@@ -49,7 +49,7 @@ def test_a_row_of_faults_and_then_a_good_build(site: Site) -> None:
     before = site.state()
 
     faults.deliver(site, chance)
-    build = site.start("run", "--full-refresh")
+    build = site.start("run")
     assert build.wait_for("START")
     time.sleep(chance.uniform(0.5, 3))
     killed = build.kill()
@@ -59,7 +59,7 @@ def test_a_row_of_faults_and_then_a_good_build(site: Site) -> None:
 
     faults.build_on_full_disk(site, chance, tally, size=100_000, recover=False)
     assert site.state() == before
-    faults.build_while_a_file_changes(site, chance, tally, "rewritten", "check_files", recover=False)
+    faults.build_while_a_file_changes(site, chance, tally, "rewritten", faults.LOOKED_INTO, recover=False)
     faults.build_when_the_clock_went_back(site, chance, tally)
     assert tally.problems == []
     assert (tally.times, tally.old, tally.new) == (3, 2, 1)
@@ -68,7 +68,7 @@ def test_a_row_of_faults_and_then_a_good_build(site: Site) -> None:
 @pytest.mark.long
 def test_a_build_killed_in_its_publication(site: Site) -> None:
     tally = Tally("kill")
-    faults.kill_once(site, random.Random(SEED), moment=-0.02, full=False, tally=tally)
+    faults.kill_once(site, random.Random(SEED), moment=-0.02, tally=tally)
     assert tally.problems == []
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import gzip
+import hashlib
 import os
 import resource
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +26,16 @@ from conftest import ROOT
 from rapport.audit import load_suites
 from rapport.audit.suites import judge
 from rapport.audit.verdict import Verdict, join_keys
-from rapport.reading import DeclaredTable, Reading, changed_files, check_export, csv_text, damaged_files, read_export
+from rapport.reading import (
+    DeclaredTable,
+    Reading,
+    changed_files,
+    check_export,
+    csv_text,
+    damaged_files,
+    read_export,
+    warehouse,
+)
 from rapport.reading.mapping import MappingError, read_mapping
 from rapport.reading.tables import ERASURE_LIST
 
@@ -1322,6 +1333,28 @@ def test_the_hash_of_the_list_is_kept_apart(export: Export) -> None:
     assert list(changed_files(reading.erasure_files)) == []
     erase(export, "participant_id\nP002\n")
     assert list(changed_files(reading.erasure_files)) == [("erasures", "list.csv")]
+
+
+def test_a_list_that_changes_while_it_is_read_closes_the_gate_and_its_hash_is_nowhere(
+    small_export: Path, tmp_path: Path
+) -> None:
+    folder, sources = tmp_path / "raw", ROOT / "models/raw/_raw__sources.yml"
+    shutil.copytree(small_export, folder)
+    (folder / "erasures").mkdir()
+    path = folder / "erasures" / "list.csv"
+    path.write_text("participant_id\nP000000001\n", encoding="utf-8")
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
+        warehouse.read_into_warehouse(connection, "build", folder, "parquet", sources, on_bad_rows="stop")
+        stored = connection.sql("from raw.part_files").to_arrow_table()
+        assert "erasures" not in stored["table_name"].to_pylist()
+        [still] = warehouse.files_stood_still(stored, "candidates").to_pylist()
+        assert (still["passed"], still["evaluated"]) == (True, len(stored) + 1)
+        path.write_text("participant_id\nP000000002\n", encoding="utf-8")
+        [still] = warehouse.files_stood_still(stored, "candidates").to_pylist()
+        assert (still["passed"], still["severity"], still["sample_keys"]) == (False, "critical", "erasures/list.csv")
+    warehouse.remove_workspaces()
+    digest = hashlib.sha256(b"participant_id\nP000000001\n").hexdigest().encode()
+    assert digest not in (tmp_path / "x.duckdb").read_bytes()
 
 
 def test_ids_that_match_nobody_are_a_warning_without_the_id(export: Export) -> None:

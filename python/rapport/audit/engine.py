@@ -30,6 +30,7 @@ from great_expectations.expectations.metrics import (
     ColumnValuesNull,
     ColumnValuesUnique,
 )
+from great_expectations.expectations.metrics import util as metrics_util
 from great_expectations.expectations.metrics.map_metric_provider import (
     ColumnMapMetricProvider,
     column_condition_partial,
@@ -80,9 +81,9 @@ class RowCondition:
 class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
     """A table that is judged, with what its suite and the build know of it.
 
-    ``queries`` are those of the suite; the ones that join the same rows are answered together. ``repeated`` is a
-    query for ``part_file`` and ``row_number`` of every row whose ``key`` another row of the judged table shares; without
-    one the table is searched for them.
+    ``queries`` are those of the suite; the ones that join the same rows are answered together. ``repeated`` is a query
+    for ``part_file`` and ``row_number`` of every row whose ``key`` another row of the judged table shares; without one
+    the table is searched for them.
     """
 
     key: str | None = None
@@ -121,6 +122,11 @@ class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
             self._counts.update(zip(together, found[::2], strict=True))
             self.examples.update({other: keys or [] for other, keys in zip(together, found[1::2], strict=True)})
         return self._counts[query]
+
+
+# Great Expectations writes a rule's values into the query for the rows that break it. It does not know DuckDB's `$1`,
+# and takes any 2 in the query (of item_2, say) for proof that the value 2 has been filled in. SQLAlchemy's literals do.
+metrics_util._check_has_unsubstituted_params = lambda _, compiled: bool(compiled.params)
 
 
 def _raw(sql: str) -> sqlalchemy.TextClause:

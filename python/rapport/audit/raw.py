@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from rapport.audit.suites import (
     UNEXPECTED_ROWS,
+    UNJUDGED,
     check_dependencies,
     fault_queries,
     judge,
@@ -72,11 +73,36 @@ def judge_rows(
     folder: Path | str,
     tables: Iterable[duckdb.DuckDBPyRelation],
 ) -> pa.Table:
-    """The verdicts of :func:`judge_raw`; beside them the rows of :func:`find_faults`, as table ``audit.row_faults``."""
-    verdicts = judge_raw(connection, build, folder, tables)
-    faults = find_faults(connection, build, verdicts.to_pandas(), folder)
-    connection.execute(f"create or replace table audit.row_faults as {faults.sql_query()}")
+    """The verdicts of :func:`judge_raw`; beside them the rows of :func:`find_faults`, as table ``audit.row_faults``.
+
+    Where rows could not be read, the verdicts name the files in which they lie.
+    """
+    try:
+        verdicts = judge_raw(connection, build, folder, tables)
+        faults = find_faults(connection, build, verdicts.to_pandas(), folder)
+        connection.execute(f"create or replace table audit.row_faults as {faults.sql_query()}")
+    except duckdb.Error:
+        unreadable = _unreadable_rows(connection, build, folder)
+        if not unreadable.num_rows:
+            raise
+        connection.execute(f"create or replace table audit.row_faults as {NO_FAULTS}")
+        return unreadable
+    if any(str(detail).startswith(UNJUDGED) for detail in verdicts["detail"].to_pylist()):
+        return pa.concat_tables([verdicts, _unreadable_rows(connection, build, folder)])
     return verdicts
+
+
+def _unreadable_rows(connection: duckdb.DuckDBPyConnection, build: pd.DataFrame, folder: Path | str) -> pa.Table:
+    """After a failure: verdicts on the part files whose rows cannot be read, none if that is not why."""
+    from rapport.reading.warehouse import unreadable_rows
+
+    try:
+        part_files = connection.sql("from raw.part_files").to_arrow_table()
+    except duckdb.CatalogException:
+        found = []
+    else:
+        found = unreadable_rows(connection, part_files)
+    return verdict_table(found, str(suite_parameters(build)["build_id"]), Path(folder).name)
 
 
 def find_faults(

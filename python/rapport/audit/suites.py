@@ -39,6 +39,8 @@ UNEXPECTED_ROWS = "unexpected_rows_expectation"
 ROW = ("part_file", "row_number")
 """The columns that tell a row of the raw export from every other."""
 PLACE = "place"
+UNJUDGED = "could not be evaluated"
+"""What the detail of a verdict begins with whose rule could not be asked."""
 SUITE_META = ("schema", "table", "label", "key", "repeated")
 RULE_META = {"rule": None, "example": (PLACE,)}
 
@@ -404,7 +406,7 @@ class _Judge:
                 passed=False,
                 expectation=expectation.expectation_type,
                 evaluated=rows,
-                detail=f"could not be evaluated: {fault or 'no result'}",
+                detail=f"{UNJUDGED}: {fault or 'no result'}",
             )
         passed = bool(result.success)
         if expectation.expectation_type == UNEXPECTED_ROWS:

@@ -23,8 +23,6 @@ class Figure:
         reveals: counts that can be told from it (and from what is published beside it); the figure goes when one of
             them is withheld.
         about: groups that it describes without giving their number; the figure goes when one of them is too small.
-        crossed: counts of which it gives some more, in ways that no rule follows; the figure goes when a count of the
-            same people on no other attributes is withheld.
         hidden: it goes in any case.
     """
 
@@ -32,7 +30,6 @@ class Figure:
     column: str
     reveals: tuple[Count, ...] = ()
     about: tuple[Count, ...] = ()
-    crossed: tuple[Count, ...] = ()
     hidden: bool = False
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pandas as pd
 
 from rapport.disclosure.counts import Count, DisclosureError, Population, count
-from rapport.disclosure.rules import Figure, Reading, Rule, number_of, text_of
+from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share, number_of, text_of
 from rapport.study import (
     DUNN_CONTRASTS,
     MEDIAN_GROUPS,
@@ -27,6 +27,7 @@ from rapport.study import (
 CRITERIA: Final = ("adult", "sponsored", "registered", "session", "baseline", "followup", "rating")
 NONE_FAILED: Final = "none"
 
+NUMERIC_STATISTICS: Final = ("n", "mean", "sd", "median", "min", "max", "p5", "p95")
 _NUMERIC: Final = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
 
 EVERYONE: Final = Count("everyone")
@@ -35,7 +36,7 @@ COHORT: Final = Count("cohort")
 """The participants of ``marts.analysis_cohort``."""
 
 POPULATIONS: Final[Mapping[str, Population]] = {
-    "everyone": Population({"first_failed": (*CRITERIA, NONE_FAILED), "quarantined": ("yes", "no")}),
+    "everyone": Population({"first_failed": (*CRITERIA, NONE_FAILED), "quarantined": ("yes", "no"), "reason": None}),
     # Participants in quarantine themselves are in no other table.
     "kept_out": Population(),
     "cohort": Population(
@@ -47,6 +48,8 @@ POPULATIONS: Final[Mapping[str, Population]] = {
             "followup": ("positive", "negative"),
             "improved": ("yes", "no"),
             "both_items": ("yes", "no"),
+            "baseline_band": None,
+            "followup_band": None,
         },
         is_part=count("everyone", first_failed=NONE_FAILED),
     ),
@@ -114,7 +117,7 @@ class Table1:
                 raise DisclosureError(f"{table}: no rule for utilization_type {column!r}")
             group = COHORT if column == "total" else COHORT.narrow({"utilization_type": column})
             counts = _TABLE_1.get((variable, level))
-            known = ("n", "percent") if variable not in _NUMERIC else ("n", "mean", "sd", "median", "min", "max")
+            known = ("n", "percent") if variable not in _NUMERIC else NUMERIC_STATISTICS
             if counts is None or statistic not in known:
                 raise DisclosureError(f"{table}: no rule for {variable}, level {level}, statistic {statistic}")
             one = group.narrow(counts[0])
@@ -150,14 +153,12 @@ class Finding:
         n: what column ``n`` counts.
         fills: the figures that its method may fill, beside ``n`` and ``note``.
         groups: the groups that are compared; with the figures and some of the groups the others could be told.
-        keeps: figures from which neither ``n`` nor a group can be told; they stay if all groups are large enough.
         hits: the count of which ``estimate`` is the share in ``n``.
     """
 
     n: Count
     fills: tuple[str, ...]
     groups: tuple[Count, ...] = ()
-    keeps: tuple[str, ...] = ()
     hits: Count | None = None
 
 
@@ -193,27 +194,23 @@ def _findings() -> dict[tuple[str, str], Finding]:
         ),
     }
     for term, (grouping, level) in MEDIAN_GROUPS.items():
-        found["alliance_group_medians", term] = Finding(
-            _median_group(grouping, level), ("estimate",), keeps=("estimate",)
-        )
+        found["alliance_group_medians", term] = Finding(_median_group(grouping, level), ("estimate",))
     for analysis, (grouping, first, second) in TWO_GROUP_COMPARISONS.items():
         attribute = "baseline" if grouping == "depression_screen" else grouping
         found[analysis, f"{first} - {second}"] = Finding(
             COHORT.narrow({attribute: (first, second)}),
             ("estimate", "statistic", "p_value", *_EFFECT),
             (COHORT.narrow({attribute: first}), COHORT.narrow({attribute: second})),
-            # W, and r with P, give the numbers; a difference of medians does not, nor does P without W and r.
-            keeps=("estimate", "p_value"),
         )
     for first, second in DUNN_CONTRASTS:
         n, groups = _pair(COHORT, first, second)
         found["alliance_by_utilization_dunn", f"{first} - {second}"] = Finding(
-            n, ("estimate", "std_error", "statistic", "p_value", "p_adjusted"), groups
+            n, ("estimate", "std_error", "statistic", "p_value", "p_adjusted"), (*groups, COHORT)
         )
     for first, second in TUKEY_CONTRASTS:
         n, groups = _pair(POSITIVE, first, second)
         found["wellbeing_change_by_utilization_tukey", f"{first} - {second}"] = Finding(
-            n, (*interval, "df_residual", "p_adjusted"), groups
+            n, (*interval, "df_residual", "p_adjusted"), (*groups, POSITIVE)
         )
     for name in ("d_z", "d_rm", "d_av", "percent_change"):
         found["wellbeing_change", name] = Finding(POSITIVE, ("estimate", *_EFFECT))
@@ -230,12 +227,15 @@ _COEFFICIENT: Final = (
     *("df", "df_residual", "p_value", "ci_low", "ci_high", "effect_size"),
 )
 
-_DUMMIES: Final[Mapping[str, tuple[Count, Count | None]]] = {
-    "male": (COHORT.narrow({"sex": "male"}), COHORT.narrow({"sex": "female"})),
-    "telecoaching": (POSITIVE.narrow({"utilization_type": "telecoaching"}), None),
-    "both": (POSITIVE.narrow({"utilization_type": "both"}), None),
+_DUMMIES: Final[Mapping[str, Count]] = {
+    "male": COHORT.narrow({"sex": "male"}),
+    "telecoaching": POSITIVE.narrow({"utilization_type": "telecoaching"}),
+    "both": POSITIVE.narrow({"utilization_type": "both"}),
 }
-"""Terms that are 0 or 1: of which count their ones are a part, and of which their zeros."""
+"""Terms that are 0 or 1: of which count their ones are a part."""
+
+UNPRINTED_MARGIN: Final = 5
+"""How much larger than ``min_cell`` a group has to be that no table counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,11 @@ class InferenceResults:
     findings: Mapping[tuple[str, str], Finding] = field(default_factory=_findings)
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
-        """Figures of tests belong to their n and to the sizes of the groups that they compare."""
+        """A row stays or goes as a whole: any figure of a test may tell its n and the groups that it compares.
+
+        A full-precision P of ranks has one solution for the size of a group; and if a median could stay where its n
+        goes, the one that goes too would be known to be of few people.
+        """
         reading = Reading(table)
         rows = frame.to_dict("records")
         for i, row in enumerate(rows):
@@ -279,12 +283,7 @@ class InferenceResults:
                 if n is not None and estimate is not None:
                     reading.give(finding.hits, n * estimate)
             about = (finding.n, *finding.groups)
-            reading.figures.append(Figure(i, "n", (finding.n,)))
-            # What a note says of too few rows names their number.
-            reading.figures.append(Figure(i, "note", given, about))
-            reading.figures += [
-                Figure(i, name, () if name in finding.keeps else given, about) for name in finding.fills
-            ]
+            reading.figures += [Figure(i, name, given, about) for name in covered]
         self._read_dummies(reading, rows, min_cell)
         self._read_ranks(reading, rows)
         return reading
@@ -294,12 +293,12 @@ class InferenceResults:
         """Hide what tells of few people in the coefficients of 0/1 terms.
 
         β ÷ (b ÷ sd(y)) is the SD of the term, and with p = m/n of m ones among n: sd² (n − 1)/n = p(1 − p). So β counts
-        the ones, up to m and n − m. Both numbers are judged; if either leaves a small count, of the ones, of the
-        zeros, or of those of the group who are not in the sample, everything about the term goes. β is shown only
-        while nothing is withheld that is about sex, screening and utilization type alone.
+        the ones, up to m and n − m, and is never shown. Both numbers are judged. No table prints them, and so nothing
+        else can be withheld in their stead: if either is below ``min_cell`` + :data:`UNPRINTED_MARGIN`, the rows of the
+        term go, and whoever sees that they are gone still thinks ``min_cell`` or more possible. The utilization types
+        share their model with its interactions: one that is too small takes the whole analysis with it.
         """
         small: set[tuple[str, str]] = set()
-        possible: list[tuple[float, ...]]
         for row in rows:
             analysis, term = str(row["analysis"]), str(row["term"])
             if analysis not in REGRESSIONS or term not in _DUMMIES:
@@ -309,27 +308,20 @@ class InferenceResults:
             if n is None or beta is None or b is None or b == 0:
                 continue
             ones = _ones(n, beta / b)
-            possible = [] if ones is None else [(ones, n - ones), (n - ones, ones)]
-            for k, whole in enumerate(_DUMMIES[term]):
-                size = None if whole is None else reading.counts.get(whole)
-                if size is not None:
-                    possible = [(*parts, size - parts[k]) for parts in possible if parts[k] <= size]
-            if not possible or any(0 < part < min_cell for parts in possible for part in parts):
+            if ones is None or min(ones, n - ones) < min_cell + UNPRINTED_MARGIN:
                 small.add((analysis, term))
-        crossed = (SAMPLE.narrow({"utilization_type": UTILIZATION_TYPES}),)
+        with_small_type = {analysis for analysis, term in small if term in UTILIZATION_TYPES}
         for k, figure in enumerate(reading.figures):
             analysis, term = str(rows[figure.row]["analysis"]), str(rows[figure.row]["term"])
-            if analysis not in REGRESSIONS or figure.column == "n":
+            if analysis not in REGRESSIONS:
                 continue
             dummies = [name for name in term.split(":") if name in _DUMMIES]
-            if not dummies:
-                continue
-            about = tuple(_DUMMIES[name][0] for name in dummies)
             reading.figures[k] = replace(
                 figure,
-                about=(*figure.about, *about),
-                crossed=crossed if figure.column == "standardized_estimate" else (),
-                hidden=any((analysis, name) in small for name in dummies),
+                about=(*figure.about, *(_DUMMIES[name] for name in dummies)),
+                hidden=analysis in with_small_type
+                or any((analysis, name) in small for name in dummies)
+                or (bool(dummies) and figure.column == "standardized_estimate"),
             )
 
     @staticmethod
@@ -342,7 +334,7 @@ class InferenceResults:
         }
         for k, figure in enumerate(reading.figures):
             analysis = str(rows[figure.row]["analysis"])
-            if analysis in aliased and figure.column != "n":
+            if analysis in aliased:
                 about = (*figure.about, *model_groups(REGRESSIONS[analysis].terms))
                 reading.figures[k] = replace(figure, about=about)
 
@@ -392,7 +384,120 @@ class ModelFit:
                 raise DisclosureError(f"{table}: {row['analysis']}: no rule for term {', '.join(unknown)}")
             reading.give(SAMPLE, row["n"])
             about = (SAMPLE, *(model_groups(terms) if _is_aliased(row, len(terms)) else ()))
-            reading.figures += [Figure(i, column, (SAMPLE,), () if column == "n" else about) for column in self.figures]
+            reading.figures += [Figure(i, column, (SAMPLE,), about) for column in self.figures]
+        return reading
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """``marts.wellbeing_transitions``: the lowest band is that of the positive screen."""
+
+    labels: tuple[str, ...] = ("baseline_from", "baseline_to", "followup_from", "followup_to")
+    figures: tuple[str, ...] = ("participants", "percent")
+
+    def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
+        """Read a table of counts whose bands refine the screen at both measurements."""
+        bands = sorted({0, *(int(value) for when in _WHEN for value in frame[f"{when}_from"])})
+        rule = CountTable(
+            population="cohort",
+            dimensions={f"{when}_from": {str(band): _band(when, band) for band in bands} for when in _WHEN},
+            counts={"participants": {}},
+            shares={"percent": Share("participants", per=("baseline_from",))},
+            other_labels=("baseline_to", "followup_to"),
+        )
+        reading = rule.read(table, frame, min_cell)
+        for when in _WHEN:
+            reading.levels[("cohort", f"{when}_band")] = {str(band) for band in bands}
+            for band in bands:
+                other = "negative" if band == 0 else "positive"
+                reading.give(Count("cohort").narrow({when: other, f"{when}_band": str(band)}), 0)
+        return reading
+
+
+_WHEN: Final = ("baseline", "followup")
+
+
+def _band(when: str, band: int) -> Mapping[str, str]:
+    return {when: "positive" if band == 0 else "negative", f"{when}_band": str(band)}
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """``marts.alliance_slopes``: figures are about the sample of the regressions and the groups that are compared."""
+
+    labels: tuple[str, ...] = ("analysis", "level", "position")
+    figures: tuple[str, ...] = (
+        *("n", "alliance_score", "predicted", "ci_low", "ci_high", "slope", "slope_ci_low", "slope_ci_high", "note"),
+    )
+
+    def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
+        """A line belongs to n; a model without some of its lines is about every group that it tells apart."""
+        reading = Reading(table)
+        partial = {row["analysis"] for row in frame.to_dict("records") if number_of(row["slope"]) is None}
+        for i, row in enumerate(frame.to_dict("records")):
+            if row["analysis"] not in REGRESSIONS:
+                raise DisclosureError(f"{table}: no rule for analysis {row['analysis']}")
+            reading.give(SAMPLE, row["n"])
+            terms = REGRESSIONS[row["analysis"]].terms
+            compared = UTILIZATION_TYPES if set(UTILIZATION_TYPES) & set(terms) else ()
+            groups = (
+                model_groups(terms)
+                if row["analysis"] in partial
+                else tuple(POSITIVE.narrow({"utilization_type": name}) for name in compared)
+            )
+            about = (SAMPLE, *groups)
+            reading.figures += [Figure(i, column, (SAMPLE,), about) for column in self.figures]
+        return reading
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """``marts.alliance_distribution``: bars of a type; one that does not stand is merged, never left as a gap."""
+
+    labels: tuple[str, ...] = ("utilization_type", "score_from", "score_to")
+    figures: tuple[str, ...] = ("participants", "percent")
+
+    def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
+        """Together the bars of a type are its participants."""
+        reading = Reading(table)
+        if unknown := set(frame["utilization_type"]) - set(UTILIZATION_TYPES):
+            raise DisclosureError(f"{table}: no rule for utilization_type {', '.join(sorted(map(repr, unknown)))}")
+        for name in UTILIZATION_TYPES:
+            rows = [i for i, value in enumerate(frame["utilization_type"]) if value == name]
+            of_type = COHORT.narrow({"utilization_type": name})
+            reading.give(of_type, int(sum(frame["participants"].iloc[i] for i in rows)))
+            reading.figures += [Figure(i, column, (of_type,)) for i in rows for column in self.figures]
+        return reading
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSummary:
+    """``marts.source_summary``: what became of the rows of each table; those of participants are people."""
+
+    labels: tuple[str, ...] = ("table_name", "first_event_on", "last_event_on", "last_loaded_at")
+    figures: tuple[str, ...] = ("delivered", "erased", "superseded", "quarantined", "used")
+
+    def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
+        """Rows delivered are those in use and the three parts that were left out: a small part goes with the sum."""
+        reading = Reading(table)
+        for i, row in enumerate(frame.to_dict("records")):
+            of_people = row["table_name"] == "participants"
+            counts = {"used": EVERYONE, "quarantined": Count("kept_out")} if of_people else {}
+            for column, one in counts.items():
+                reading.give(one, row[column])
+            few = {
+                column
+                for column in ("erased", "superseded", "quarantined")
+                if 0 < (number_of(row[column]) or 0) < min_cell + UNPRINTED_MARGIN
+            }
+            if few:
+                few.add("delivered")
+            if not of_people and 0 < (number_of(row["used"]) or 0) < min_cell:
+                few |= {"used", "delivered"}
+            for column in self.figures:
+                reveals = tuple(counts.values()) if column == "delivered" else ()
+                reveals = (counts[column],) if column in counts else reveals
+                reading.figures.append(Figure(i, column, reveals, hidden=column in few))
         return reading
 
 
@@ -401,5 +506,14 @@ RULES: Final[Mapping[str, Rule]] = {
     "table_1": Table1(),
     "inference_results": InferenceResults(),
     "model_fit": ModelFit(),
+    "exclusion_reasons": CountTable(
+        population="everyone",
+        dimensions={"criterion": {name: {"first_failed": name} for name in CRITERIA}, "reason": "reason"},
+        counts={"participants": {}},
+    ),
+    "alliance_distribution": Distribution(),
+    "wellbeing_transitions": Transitions(),
+    "alliance_slopes": Slopes(),
+    "source_summary": SourceSummary(),
 }
 """The tables that may be published. A table without a rule is refused."""

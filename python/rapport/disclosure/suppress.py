@@ -180,16 +180,7 @@ def _is_protected(bounds: tuple[int, int], min_cell: int) -> bool:
 
 
 def _goes(figure: Figure, withheld: set[Count], too_small: set[Count]) -> bool:
-    return (
-        figure.hidden
-        or not withheld.isdisjoint(figure.reveals)
-        or not too_small.isdisjoint(figure.about)
-        or any(
-            one.population == crossed.population and one.attributes <= crossed.attributes
-            for crossed in figure.crossed
-            for one in withheld
-        )
-    )
+    return figure.hidden or not withheld.isdisjoint(figure.reveals) or not too_small.isdisjoint(figure.about)
 
 
 def _without(frame: pd.DataFrame, hidden: frozenset[tuple[int, str]], rule: Rule) -> pd.DataFrame:

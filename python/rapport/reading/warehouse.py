@@ -13,12 +13,22 @@ import yaml
 
 from rapport.audit.verdict import Verdict, join_keys, verdict_table
 from rapport.messages import escape_controls
-from rapport.reading.export import EXPORT, MAX_UNPACKED_BYTES, VALUES, read_export
+from rapport.reading.export import (
+    DAMAGED,
+    EXPORT,
+    FILES,
+    MAX_UNPACKED_BYTES,
+    VALUES,
+    damaged_files,
+    read_export,
+)
 from rapport.reading.files import changed_files
 from rapport.reading.tables import DeclaredTable
 
 CALIBRATED, SYNTHETIC = "_calibration.json", "_synthetic.json"
 """Files beside the tables by which an export says that its people are invented."""
+
+CHANGED = "it changed while it was read"
 
 
 def tables_of_sources(path: Path) -> list[DeclaredTable]:
@@ -39,6 +49,9 @@ def tables_of_sources(path: Path) -> list[DeclaredTable]:
 _workspaces: set[Path] = set()
 """Folders of converted files that this process has made."""
 
+_read: dict[str, pa.Table] = {}
+"""The part files that this process has read, by build: with the erasures' list, which the database does not know."""
+
 
 def new_workspace(database: str) -> Path:
     """Where a build keeps what it converts: beside the database, so that the next build clears what a kill left."""
@@ -51,6 +64,7 @@ def new_workspace(database: str) -> Path:
 @atexit.register
 def remove_workspaces() -> None:
     """Remove what was converted; the views of schema ``raw`` on it cannot be read any more."""
+    _read.clear()
     while _workspaces:
         shutil.rmtree(_workspaces.pop(), ignore_errors=True)
 
@@ -82,6 +96,7 @@ def read_into_warehouse(
         max_unpacked_bytes=max_unpacked_bytes,
         build_id=build_id,
     )
+    _read[build_id] = pa.concat_tables([reading.part_files, reading.erasure_files])
     connection.register("part_files_read", reading.part_files)
     connection.execute("create or replace table raw.part_files as from part_files_read")
     connection.unregister("part_files_read")
@@ -109,19 +124,59 @@ def read_into_warehouse(
 
 
 def files_stood_still(part_files: pa.Table, layer: str) -> pa.Table:
-    """The verdict on whether every part file is still what it was when it was read.
+    """The verdict on whether every part file, and the erasures' list, is still what it was when it was read.
 
-    ``part_files``: ``raw.part_files``. Asked when nothing reads the files any more.
+    ``part_files``: ``raw.part_files``. The list's hashes are known to the process that has read it and are stored
+    nowhere: the hash of a short list can be guessed. Asked when nothing reads the files any more.
     """
-    changed = [f"{table}/{file}" for table, file in changed_files(part_files)]
+    build_id = str(part_files["build_id"][0].as_py())
+    read = _read.get(build_id, part_files)
+    changed = [f"{table}/{file}" for table, file in changed_files(read)]
     verdict = Verdict(
         table_name=EXPORT,
         rule="no part file changed while it was read",
         severity="critical",
         passed=not changed,
         expectation="file_identity",
-        evaluated=part_files.num_rows,
+        evaluated=read.num_rows,
         unexpected=len(changed),
         sample_keys=join_keys(changed),
     )
-    return verdict_table([verdict], str(part_files["build_id"][0].as_py()), layer)
+    return verdict_table([verdict], build_id, layer)
+
+
+def unreadable_rows(connection: duckdb.DuckDBPyConnection, part_files: pa.Table) -> list[Verdict]:
+    """A broken rule for each table with a file whose rows cannot be read, though its footer could.
+
+    Reads all files whole: asked when something that reads the views has failed. ``part_files``: ``raw.part_files``.
+    """
+    changed = set(changed_files(part_files))
+    files: dict[str, list[str]] = {}
+    for table, file in damaged_files(connection, part_files):
+        files.setdefault(table, []).append(file)
+    return [
+        Verdict(
+            table_name=table,
+            rule="part files are readable",
+            severity="critical",
+            passed=False,
+            expectation=FILES,
+            evaluated=sum(name == table for name in part_files["table_name"].to_pylist()),
+            unexpected=len(names),
+            sample_keys=join_keys(names),
+            detail=CHANGED if any((table, name) in changed for name in names) else DAMAGED,
+        )
+        for table, names in files.items()
+    ]
+
+
+def why_reading_failed() -> list[str]:
+    """What :func:`unreadable_rows` says of the export that this process has read last, one line a table."""
+    if not _read:
+        return []
+    with duckdb.connect() as connection:
+        return [
+            f"{verdict.table_name}: {verdict.rule} ({verdict.unexpected} failing), for example {verdict.sample_keys}"
+            f" - {verdict.detail}"
+            for verdict in unreadable_rows(connection, list(_read.values())[-1])
+        ]

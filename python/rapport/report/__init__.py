@@ -1,11 +1,10 @@
-"""The report: one self-contained HTML page about the last published build.
+"""The report: one self-contained HTML page about one release.
 
-``read_published`` reads aggregates from the warehouse, ``published`` takes them through disclosure control, and
-``build_page`` of ``rapport.report.page`` turns them into the page. In between everything is a pure function of those
-tables: sentences, tables, figures. Each number on the page carries its place in the warehouse and how it is shown.
+``read_release`` reads the folder of a release, and ``build_page`` of ``rapport.report.page`` turns it into the page. In
+between everything is a pure function of those tables: sentences, tables, figures. Each number on the page carries its
+place in the release and how it is shown. No database is opened.
 """
 
-from rapport.report.protection import published
-from rapport.report.published import Published, ReportError, Tables, read_published
+from rapport.report.published import Published, ReportError, Tables, read_release
 
-__all__ = ["Published", "ReportError", "Tables", "published", "read_published"]
+__all__ = ["Published", "ReportError", "Tables", "read_release"]

@@ -1,19 +1,17 @@
-"""Command line of the report: ``python -m rapport.report [--db FILE] [--out FILE] [--min-cell N]``."""
+"""Command line of the report: ``python -m rapport.report [--release FOLDER] [--out FILE]``."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rapport.file_modes import FileModeError, file_mode, set_umask
 from rapport.messages import escape_lines
-from rapport.report.protection import published
-from rapport.report.published import ReportError, read_published
+from rapport.report.published import ReportError, read_release
 
-DEFAULT_DB, DEFAULT_OUT = "warehouse/rapport.duckdb", "reports/index.html"
+DEFAULT_RELEASE, DEFAULT_OUT = "release", "reports/index.html"
 
 
 def write(path: Path, page: str) -> None:
@@ -33,15 +31,16 @@ def write(path: Path, page: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page; the exit code is 0, or 2 where there is nothing to report on."""
     parser = argparse.ArgumentParser(prog="python -m rapport.report", description=__doc__)
-    parser.add_argument("--db", type=Path, default=Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), metavar="FILE")
-    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FILE", help=DEFAULT_OUT)
-    parser.add_argument("--min-cell", type=int, metavar="N", help="stricter than the var min_cell of the build")
+    parser.add_argument(
+        "--release", type=Path, default=Path(DEFAULT_RELEASE), metavar="FOLDER", help=f"default: {DEFAULT_RELEASE}"
+    )
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FILE", help=f"default: {DEFAULT_OUT}")
     options = parser.parse_args(arguments)
     try:
-        tables = read_published(options.db)
+        data = read_release(options.release)
         from rapport.report.page import build_page  # the figures' library is slow to load: only once there is data
 
-        page = build_page(published(tables, options.min_cell))
+        page = build_page(data)
         write(options.out, page)
     except (ReportError, FileModeError, OSError) as error:
         print(escape_lines(f"rapport.report: {error}"), file=sys.stderr)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,40 +158,37 @@ def _nothing(name: str, title: str, why_not: str) -> Picture:
 def distribution(data: Published) -> Picture:
     """How alliance scores are distributed within each utilization type."""
     name, title = "distribution", "Alliance scores by utilization type"
-    records = list(data.records("marts.alliance_distribution"))
+    records = list(data.records("alliance_distribution"))
     if why_not := _why_no_counts(records):
         return _nothing(name, title, why_not)
-    edges = sorted({(record.row["score_from"], record.row["score_to"]) for record in records} | set(_classes()))
-    labels = [_class_label(low, high) for low, high in edges]
-    by_type = {
-        group: {r.row["score_from"]: r for r in records if r.text("utilization_type") == group} for group in TYPES
-    }
+    classes = list(_classes())
+    labels = [_class_label(low, high) for low, high in classes]
+    by_type = {group: [r for r in records if r.text("utilization_type") == group] for group in TYPES}
 
     def draw(figure: Canvas, narrow: bool) -> None:
         panels = figure.subplots(3, 1, sharex=True) if narrow else figure.subplots(1, 3, sharey=True)
-        tallest = max((r.number("percent").value or 0.0) for r in records)
+        tallest = max((r.number("percent").value or 0.0) / len(_covered(r, by_type)) for r in records)
         for axes, group, colour in zip(panels, TYPES, SERIES, strict=True):
-            heights = [
-                0.0 if low not in by_type[group] else by_type[group][low].number("percent").value or 0.0
-                for low, _ in edges
-            ]
-            bars = axes.bar(range(len(edges)), heights, width=0.86, color=colour, alpha=0.55, edgecolor=colour)
-            bars[-1].set_alpha(1.0)
-            for position, (low, _) in enumerate(edges):
-                record = by_type[group].get(low)
-                if record is not None and record.number("percent").is_hidden:
-                    axes.text(position, 0.5, "‡", ha="center", va="bottom")
-            axes.text(
-                len(edges) - 1,
-                heights[-1] + 1,
-                f"{heights[-1]:.0f}%" if heights[-1] else "",
-                ha="center",
-                va="bottom",
-                fontweight="bold",
-            )
+            for record in by_type[group]:
+                share = record.number("percent")
+                if share.value is None:
+                    continue
+                covered = _covered(record, by_type)
+                height, middle = share.value / len(covered), sum(covered) / len(covered)
+                is_top = covered == [len(classes) - 1]
+                bar = axes.bar(middle, height, width=len(covered) - 0.14, color=colour, alpha=0.55, edgecolor=colour)
+                bar[0].set_alpha(1.0 if is_top else 0.55)
+                mark = "‡" if share.is_marked else ""
+                if is_top or len(covered) > 1 or mark:
+                    text = f"{share.value:.0f}%{mark}" if is_top or len(covered) > 1 else mark
+                    weight = "bold" if is_top else "normal"
+                    axes.text(middle, height + 1, text, ha="center", va="bottom", fontweight=weight)
+            if all(record.number("percent").value is None for record in by_type[group]):
+                axes.text(len(classes) / 2 - 0.5, tallest / 2, "‡", ha="center", va="center")
             axes.set_title(UTILIZATION[group])
+            axes.set_xlim(-0.6, len(classes) - 0.4)
             axes.set_xticks(
-                range(len(edges)),
+                range(len(classes)),
                 labels,
                 rotation=0 if narrow else 45,
                 ha="center" if narrow else "right",
@@ -206,17 +203,22 @@ def distribution(data: Published) -> Picture:
     at_the_top = [
         rich("{share} ({name})", share=percent(record.number("percent")), name=UTILIZATION[group].lower())
         for group in TYPES
-        if (record := by_type[group].get(5.0)) is not None and record.number("percent").value is not None
+        for record in by_type[group]
+        if record.row["score_from"] == 5.0 and record.number("percent").value is not None
     ]
     alternative = plain("Bars show what percent of a utilization type's participants has a score in each class.")
     if at_the_top:
         alternative += rich(
             " At the ceiling, a score of 5 of 5, are {shares}.", shares=joined(at_the_top, last=" and ")
         )
+    if any(len(_covered(record, by_type)) > 1 for record in records):
+        alternative += plain(
+            " A wide bar holds classes that are too small apart; its area is their share, which stands above it."
+        )
     rows: list[list[Part]] = [
         [
             UTILIZATION[record.text("utilization_type")],
-            _marked_class(record),
+            _marked_class(record, by_type),
             count(record.number("participants")),
             percent(record.number("percent")),
         ]
@@ -238,9 +240,22 @@ def _classes() -> Iterator[tuple[float, float]]:
     yield from ((1.0, 3.0), (3.0, 3.5), (3.5, 4.0), (4.0, 4.5), (4.5, 5.0), (5.0, 5.0))
 
 
-def _marked_class(record: Record) -> Rich:
+def _covered(record: Record, by_type: Mapping[str, Sequence[Record]]) -> list[int]:
+    """Return the positions of the classes that a bar holds."""
+    classes = list(_classes())
+    low, high = float(str(record.row["score_from"])), float(str(record.row["score_to"]))
+    covered = [i for i, (start, end) in enumerate(classes) if low <= start and end <= high]
+    if low < 5.0 and any(other.row["score_from"] == 5.0 for other in by_type[record.text("utilization_type")]):
+        covered = [i for i in covered if i != len(classes) - 1]
+    return covered
+
+
+def _marked_class(record: Record, by_type: Mapping[str, Sequence[Record]]) -> Rich:
     low, high = fixed(record.number("score_from"), 1), fixed(record.number("score_to"), 1)
-    return low if low.text == high.text else rich("{low} to below {high}", low=low, high=high)
+    if low.text == high.text:
+        return low
+    has_top = len(list(_classes())) - 1 in _covered(record, by_type)
+    return rich("{low} to {high}" if has_top else "{low} to below {high}", low=low, high=high)
 
 
 def _class_label(low: object, high: object) -> str:
@@ -255,7 +270,7 @@ def _class_label(low: object, high: object) -> str:
 def transitions(data: Published) -> Picture:
     """From which band of WHO-5 participants moved to which."""
     name, title = "transitions", "WHO-5 from baseline to follow-up"
-    records = list(data.records("marts.wellbeing_transitions"))
+    records = list(data.records("wellbeing_transitions"))
     if why_not := _why_no_counts(records):
         return _nothing(name, title, why_not)
     cutoff = int(float(data.parameter("who5_cutoff").text("value")))
@@ -276,7 +291,8 @@ def transitions(data: Published) -> Picture:
                 elif record.number("participants").is_hidden:
                     text = "‡"
                 else:
-                    text = f"{record.number('participants').value:,.0f}"
+                    people = record.number("participants")
+                    text = f"{people.value:,.0f}" + ("‡" if people.is_marked else "")
                     if share:
                         text += f"\n{share:.0f}%"
                 axes.text(x, y, text, ha="center", va="center", gid=f"cell-{start}-{end}")
@@ -340,7 +356,7 @@ def changes(data: Published) -> Picture:
     """Mean change by utilization type, and the differences with Tukey's intervals."""
     name, title = "changes", "Change of WHO-5 by utilization type, among those who screened positive"
     means = [data.finding("wellbeing_change_group_means", group) for group in TYPES]
-    tukey = list(data.records("marts.inference_results", analysis="wellbeing_change_by_utilization_tukey"))
+    tukey = list(data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"))
     if all(r.number("estimate").value is None for r in (*means, *tukey)):
         return _nothing(name, title, why_missing(means[0]))
     names = [_contrast(record) for record in tukey]
@@ -488,7 +504,7 @@ def slope_lines(data: Published) -> Picture:
         analysis: {
             level: points
             for level in LEVELS
-            if (points := list(data.records("marts.alliance_slopes", analysis=analysis, level=level)))
+            if (points := list(data.records("alliance_slopes", analysis=analysis, level=level)))
         }
         for analysis in MODERATIONS
     }
@@ -499,7 +515,7 @@ def slope_lines(data: Published) -> Picture:
         if points[0].number("predicted").value is not None
     ]
     if not drawable:
-        first = next(data.records("marts.alliance_slopes"), None)
+        first = next(data.records("alliance_slopes"), None)
         return _nothing(name, title, "there is no model" if first is None else why_missing(first))
     lowest = min(r.number("ci_low").value or 0.0 for points in drawable for r in points)
     highest = max(r.number("ci_high").value or 0.0 for points in drawable for r in points)

@@ -27,7 +27,7 @@ class Step:
 def steps(data: Published) -> list[Step]:
     """Return the boxes from everyone in the export to the cohort."""
     found = []
-    for record in data.records("marts.eligibility_flow"):
+    for record in data.records("eligibility_flow"):
         criterion = record.text("criterion")
         excluded = None
         reasons: tuple[Rich, ...] = ()
@@ -35,7 +35,7 @@ def steps(data: Published) -> list[Step]:
             excluded = rich("Excluded: {n}", n=count(record.number("excluded")))
             reasons = tuple(
                 rich("{reason}: {n}", reason=reason.text("reason"), n=count(reason.number("participants")))
-                for reason in data.records("marts.exclusion_reasons", criterion=criterion)
+                for reason in data.records("exclusion_reasons", criterion=criterion)
             )
         quarantined = record.number("quarantined")
         if quarantined.value or quarantined.is_hidden:

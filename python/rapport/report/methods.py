@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
 from rapport import statistics
-from rapport.report.published import Number, Published, Record
+from rapport.report.published import Number, Published
 from rapport.report.rich import Part, Rich, count, marked, rich
 
 # What ran, in the order of the study: its name on the page, and the function that computed it.
@@ -147,24 +147,31 @@ def parameters(data: Published) -> list[tuple[str, Rich, str]]:
     """Return every parameter of the build: name, value, meaning."""
     return [
         (record.text("parameter"), marked(record.text("value"), record.source("value"), "text"), record.text("meaning"))
-        for record in data.records("marts.build_parameters")
+        for record in data.records("build_parameters")
+        if data.is_calibrated or record.text("parameter") != "is_calibrated"
     ]
 
 
-def software(build: Record) -> list[tuple[str, str]]:
+def software(versions: str) -> list[tuple[str, str]]:
     """Return the versions that built the tables, by package."""
     return [
-        (name, version)
-        for name, _, version in (entry.strip().partition(" ") for entry in build.text("versions").split(";"))
-        if name
+        (name, version) for name, _, version in (entry.strip().partition(" ") for entry in versions.split(";")) if name
     ]
 
 
-def checklist() -> list[ChecklistItem]:
-    """Return the items of STROBE (cohort studies) and RECORD, in order.
+def checklist(*, is_calibrated: bool) -> list[ChecklistItem]:
+    """Return the items of STROBE (cohort studies) and RECORD, in order; other data than the twin's reproduce nothing.
 
     Topics are short forms of those in von Elm et al. (2007), PLoS Medicine 4, e296, and Benchimol et al. (2015), PLoS
     Medicine 12, e1001885.
     """
     text = resources.files("rapport.report").joinpath("checklists.tsv").read_text(encoding="utf-8")
-    return [ChecklistItem(*line.split("\t")) for line in text.splitlines()[1:] if line]
+    items = [ChecklistItem(*line.split("\t")) for line in text.splitlines()[1:] if line]
+    if is_calibrated:
+        return items
+    return [
+        replace(item, answer=item.answer.removeprefix("Reproduction; "), anchor="expectations-title")
+        if item.anchor == "reproduction"
+        else item
+        for item in items
+    ]

@@ -13,19 +13,14 @@ from urllib.parse import urlencode
 import jinja2
 from markupsafe import Markup
 
+from rapport.release.history import QUANTITIES
 from rapport.report import flow, methods, sentences, tables
 from rapport.report.figures import pictures
 from rapport.report.labels import LAYERS
-from rapport.report.published import KEYS, MAIN_FINDINGS, Published, Record
-from rapport.report.rich import Rich, as_rich, count, fixed, interval, marked, p_value, percent, plain, rich
+from rapport.report.published import KEYS, Published, Record
+from rapport.report.rich import Rich, as_rich, count, fixed, marked, plain, rich
 
-_FINDINGS = {
-    ("alliance_by_sex", "female - male"): "Alliance by sex: difference of medians",
-    ("alliance_by_utilization", "utilization_type"): "Alliance by utilization type",
-    ("wellbeing_change", "followup - baseline"): "Change of WHO-5",
-    ("clinical_recovery", "screened_positive"): "Clinical recovery (share)",
-    ("alliance_predicts_wellbeing", "alliance"): "Alliance predicts well-being: b",
-}
+SHOWN_RELEASES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +55,26 @@ def build_page(data: Published) -> str:
         data=data,
         origin=_origin(data),
         gates=_gates(data),
+        protection=_protection(data),
         later=_later_build(data),
         aims=sentences.aims(data),
         steps=flow.steps(data),
         analysed=flow.analysed(data),
         tables=[_shown(table) for table in _tables(data)],
         pictures=pictures(data),
-        reproduction=_reproduction(data),
-        consistency=_consistency(data),
+        reproduction=_reproduction(data) if data.is_calibrated else None,
+        consistency=_consistency(data) if data.is_calibrated else None,
         quality=_quality(data),
         terms=methods.terms(data),
         parameters=methods.parameters(data),
         procedures=methods.procedures(),
-        software=methods.software(data.build),
-        build=data.build,
-        checklist=methods.checklist(),
+        software=methods.software(str(data.manifest["build"]["versions"])),
+        build=data.manifest["build"],
+        checklist=methods.checklist(is_calibrated=data.is_calibrated),
         count=count,
         fixed=fixed,
         moment=_moment,
-        day=_day,
+        event=_month if data.is_protected else _day,
         row=_row,
     )
 
@@ -91,42 +87,60 @@ def _template(name: str) -> str:
 
 
 def _origin(data: Published) -> Rich:
-    """Say what data the page shows."""
-    sessions = data.record("marts.source_summary", table_name="sessions")
+    """Say what data the page shows, and of which time."""
+    sessions = data.record("source_summary", table_name="sessions")
+    # The day of the first session is the day of one person.
+    when = _month if data.is_protected else _day
     dates = rich(
         "sessions from {first} to {last}, newest row of {loaded}",
-        first=_day(sessions, "first_event_on"),
-        last=_day(sessions, "last_event_on"),
+        first=when(sessions, "first_event_on"),
+        last=when(sessions, "last_event_on"),
         loaded=_moment(sessions, "last_loaded_at"),
     )
-    folder = Path(data.build.text("raw_folder")).name or data.build.text("raw_folder")
-    if data.is_synthetic and not data.is_calibrated:
-        return rich(
-            "Synthetic data: export {folder}. No participant exists; {dates}.",
-            folder=folder,
-            dates=dates,
-        )
-    if data.is_synthetic:
-        return rich(
-            "Synthetic data: the study's twin (export {folder}), calibrated to the printed figures."
-            " No participant exists;"
-            " {dates}.",
-            folder=folder,
-            dates=dates,
-        )
-    return rich(
-        "Data: export “{folder}” ({form}); {dates}.", folder=folder, form=data.build.text("raw_format"), dates=dates
+    start, end = (data.parameter(f"study_{name}") for name in ("start", "end"))
+    window = rich(
+        "Study window {start} to {end}",
+        start=marked(start.text("value"), start.source("value"), "text"),
+        end=marked(end.text("value"), end.source("value"), "text"),
     )
+    folder = str(data.manifest["source"]["folder"])
+    if data.is_synthetic and not data.is_calibrated:
+        what = rich("Synthetic data: export {folder}. No participant exists.", folder=folder)
+    elif data.is_synthetic:
+        what = rich(
+            "Synthetic data: the study's twin (export {folder}), calibrated to the printed figures. No participant"
+            " exists.",
+            folder=folder,
+        )
+    else:
+        what = rich("Data: export “{folder}” ({form}).", folder=folder, form=str(data.manifest["source"]["format"]))
+    return rich("{what} {window}; {dates}.", what=what, window=window, dates=dates)
 
 
 def _gates(data: Published) -> Rich:
-    gates = data.build.row.get("gates") or []
-    assert isinstance(gates, list)
-    closed = [gate for gate in gates if gate != "open"]
+    source = data.manifest["source"]
     built = _moment(data.build, "published_at")
-    if not gates or closed:
+    if not source["gates"] or source["gates_open"] != source["gates"]:
         return rich("Built {built}; the outcome of its gates is not on record.", built=built)
-    return rich("Built {built}; all {n} gates passed.", built=built, n=_literal(str(len(gates))))
+    return rich("Built {built}; all {n} gates passed.", built=built, n=_literal(str(source["gates"])))
+
+
+def _protection(data: Published) -> Rich:
+    """Say what is hidden and how figures are rounded, or what the mark means."""
+    least = _literal(str(data.least_count))
+    if not data.is_protected:
+        return rich(
+            "Nothing is hidden here; ‡ marks figures that real data would hide, because they tell of fewer than {least}"
+            " people or would give such a number away.",
+            least=least,
+        )
+    return rich(
+        "Counts of fewer than {least} people, and what would give them away, are hidden (‡); other counts are the"
+        " middle of {base} numbers, percentages are of rounded counts, statistics have two or three significant"
+        " digits.",
+        least=least,
+        base=_literal(str(data.manifest["round_counts"])),
+    )
 
 
 def _later_build(data: Published) -> str:
@@ -150,6 +164,11 @@ def _moment(record: Record, column: str) -> Rich:
 def _day(record: Record, column: str) -> Rich:
     text = record.text(column)
     return marked(text, record.source(column), "text") if text else plain("—")
+
+
+def _month(record: Record, column: str) -> Rich:
+    text = record.text(column)[:7]
+    return marked(text, record.source(column), "month") if text else plain("—")
 
 
 def _row(record: Record) -> str:
@@ -213,21 +232,16 @@ class Reproduction:
     differing: tuple[Printed, ...]
     agreeing: tuple[Printed, ...]
 
-    @property
-    def hidden(self) -> int:
-        """How many cannot be compared because ours is hidden."""
-        return sum(item.verdict == "hidden" for item in self.differing)
-
 
 def _reproduction(data: Published) -> Reproduction:
     differing: list[Printed] = []
     agreeing: list[Printed] = []
-    for record in data.records("marts.reproduction"):
+    for record in data.records("reproduction"):
         ours = record.number("our_value")
         decimals = _decimals(record.text("printed"), ours.value)
         agrees = record.row["agrees"]
         verdict = "agrees" if agrees else "differs" if agrees is False else "not compared"
-        shown = Printed(record, fixed(ours, decimals), "hidden" if ours.is_hidden else verdict)
+        shown = Printed(record, fixed(ours, decimals), verdict)
         (agreeing if agrees else differing).append(shown)
     return Reproduction(tuple(differing), tuple(agreeing))
 
@@ -242,7 +256,7 @@ def _decimals(printed: str, ours: float | None) -> int:
 
 def _consistency(data: Published) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = {"inconsistent": [], "rounding": [], "consistent": []}
-    for record in data.records("marts.consistency"):
+    for record in data.records("consistency"):
         found[record.text("verdict")].append(record)
     return found
 
@@ -259,6 +273,14 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierRelease:
+    """An earlier release: what it is, and its counts."""
+
+    record: Record
+    counts: tuple[Rich, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """What the build says of itself."""
 
@@ -266,43 +288,40 @@ class Quality:
     verdicts: tuple[Record, ...]
     sources: tuple[Freshness, ...]
     builds: tuple[Record, ...]
-    history: tuple[tuple[str, tuple[tuple[Record, Rich, Rich, Rich], ...]], ...]
+    quantities: tuple[str, ...]
+    history: tuple[EarlierRelease, ...]
 
 
 def _quality(data: Published) -> Quality:
     published_at = data.build.moment("published_at")
     limit = timedelta(hours=float(data.parameter("freshness_warn_hours").text("value")))
     sources = []
-    for record in data.records("marts.source_summary"):
+    for record in data.records("source_summary"):
         loaded = record.moment("last_loaded_at")
         stale = loaded is None or published_at is None or published_at - loaded > limit
         sources.append(Freshness(record, "stale" if stale else "fresh"))
-    history = []
-    for analysis, term in MAIN_FINDINGS:
-        lines = tuple(
-            (record, _estimate(record), _history_interval(record), p_value(record.number("p_value")))
-            for record in data.records("ops.findings_history", analysis=analysis, term=term)
-        )
-        history.append((_FINDINGS[analysis, term], lines))
+    releases: dict[str, list[Record]] = {}
+    for record in data.records("history"):
+        releases.setdefault(record.text("build_id"), []).append(record)
     return Quality(
         layers=tuple(
             (LAYERS.get(record.text("layer"), record.text("layer")), record)
-            for record in data.records("audit.verdict_counts")
+            for record in data.records("verdict_counts")
         ),
-        verdicts=tuple(data.records("audit.verdicts")),
+        verdicts=tuple(data.records("verdicts")),
         sources=tuple(sources),
-        builds=tuple(data.records("ops.builds")),
-        history=tuple(history),
+        builds=tuple(data.records("builds")),
+        quantities=tuple(QUANTITIES.values()),
+        history=tuple(
+            EarlierRelease(
+                lines[0],
+                tuple(
+                    count(record.number("participants"))
+                    for quantity in QUANTITIES
+                    for record in lines
+                    if record.text("quantity") == quantity
+                ),
+            )
+            for lines in list(releases.values())[:SHOWN_RELEASES]
+        ),
     )
-
-
-def _estimate(record: Record) -> Rich:
-    if record.text("analysis") == "clinical_recovery":
-        return percent(record.number("estimate"), 1, 100.0)
-    return fixed(record.number("estimate"))
-
-
-def _history_interval(record: Record) -> Rich:
-    if record.text("analysis") == "clinical_recovery":
-        return interval(percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0))
-    return interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))

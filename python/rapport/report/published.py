@@ -1,102 +1,41 @@
-"""The published aggregates that the page is made of, and numbers that know where they come from."""
+"""The release that the page is made of, and numbers that know where they come from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
-import duckdb
-
-from rapport.warehouse import WarehouseError, open_to_read
+from rapport.release.folder import NoRelease, open_release
+from rapport.release.rounding import DECIMALS, of_mean, significant
 
 Row = dict[str, object]
 Tables = dict[str, list[Row]]
 
-# table: the columns that tell its rows apart. Nothing with one row per participant is among them.
+# table: the columns that tell its rows apart
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "marts.eligibility_flow": ("step",),
-    "marts.exclusion_reasons": ("criterion", "reason"),
-    "marts.table_1": ("variable", "level", "utilization_type", "statistic"),
-    "marts.alliance_distribution": ("utilization_type", "score_from"),
-    "marts.wellbeing_transitions": ("baseline_from", "followup_from"),
-    "marts.inference_results": ("analysis", "term"),
-    "marts.model_fit": ("analysis", "step"),
-    "marts.alliance_slopes": ("analysis", "level", "position"),
-    "marts.reproduction": ("figure_id",),
-    "marts.consistency": ("rule", "inputs", "printed"),
-    "marts.source_summary": ("table_name",),
-    "marts.build_parameters": ("parameter",),
-    "audit.verdicts": ("layer", "table_name", "rule"),
-    "audit.verdict_counts": ("layer",),
-    "ops.builds": ("build_number",),
-    "ops.findings_history": ("build_number", "analysis", "term"),
+    "eligibility_flow": ("step",),
+    "exclusion_reasons": ("criterion", "reason"),
+    "table_1": ("variable", "level", "utilization_type", "statistic"),
+    "alliance_distribution": ("utilization_type", "score_from"),
+    "wellbeing_transitions": ("baseline_from", "followup_from"),
+    "inference_results": ("analysis", "term"),
+    "model_fit": ("analysis", "step"),
+    "alliance_slopes": ("analysis", "level", "position"),
+    "source_summary": ("table_name",),
+    "build_parameters": ("parameter",),
+    "verdicts": ("layer", "table_name", "rule"),
+    "verdict_counts": ("layer",),
+    "builds": ("build_number",),
+    "history": ("build_id", "quantity"),
+    "reproduction": ("figure_id",),
+    "consistency": ("rule", "inputs", "printed"),
 }
-
-SHOWN_BUILDS = 12
-MAIN_FINDINGS = (
-    ("alliance_by_sex", "female - male"),
-    ("alliance_by_utilization", "utilization_type"),
-    ("wellbeing_change", "followup - baseline"),
-    ("clinical_recovery", "screened_positive"),
-    ("alliance_predicts_wellbeing", "alliance"),
-)
-
-_OTHER_QUERIES: Mapping[str, str] = {
-    # With the cell that each printed figure is compared with: where that is hidden, so is this.
-    "marts.reproduction": """
-        select reproduction.*, target_table, analysis, term, utilization_type, step, column_name
-        from marts.reproduction
-        left join reference.printed_figures using (figure_id)
-        order by figure_id
-    """,
-    # Keys and free text of a verdict are about single rows: they stay in the warehouse.
-    "audit.verdicts": """
-        select layer, table_name, rule, severity, passed, evaluated, unexpected
-        from audit.validation_results
-        where build_id = (select any_value(build_id) from audit.publish)
-        order by passed, severity, layer, table_name, rule
-    """,
-    "audit.verdict_counts": """
-        select
-            layer,
-            count(*) as rules,
-            count(case when passed then 1 end) as passed,
-            count(case when not passed and severity <> 'critical' then 1 end) as warnings,
-            count(case when not passed and severity = 'critical' then 1 end) as broken
-        from audit.validation_results
-        where build_id = (select any_value(build_id) from audit.publish)
-        group by layer
-        order by min(validated_at), layer
-    """,
-    "ops.builds": f"""
-        select
-            build_number, build_id, started_at, published_at, status, is_full_refresh, input_fingerprint,
-            map_values(gates) as gates,
-            list_sum(map_values(input_files)) as files,
-            date_diff('millisecond', started_at, ended_at) / 1000.0 as seconds,
-            versions, git_revision,
-            build_id = (select any_value(build_id) from audit.publish) as is_shown,
-            (select any_value(raw_folder) from audit.publish) as raw_folder,
-            (select any_value(raw_format) from audit.publish) as raw_format,
-            (select any_value(min_cell) from audit.publish) as min_cell
-        from ops.builds
-        where
-            build_id = (select any_value(build_id) from audit.publish)
-            or build_number > (select max(build_number) - {SHOWN_BUILDS} from ops.builds)
-        order by build_number desc
-    """,
-    "ops.findings_history": f"""
-        select build_number, analysis, term, published_at, n, estimate, ci_low, ci_high, p_value
-        from ops.findings_history
-        where
-            (analysis, term) in {MAIN_FINDINGS!r}
-            and build_number > (select max(build_number) - {SHOWN_BUILDS} from ops.builds)
-        order by build_number desc
-    """,
-}
+OF_THE_TWIN = ("reproduction", "consistency")
+"""Tables that only a release of the study's twin has."""
 
 
 class ReportError(Exception):
@@ -105,26 +44,40 @@ class ReportError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A figure of the warehouse, and where it stands.
+    """A figure of the release, and where it stands.
 
     Attributes:
-        value: the figure; None where the warehouse has none.
-        source: ``schema.table?key=value&…#column``.
-        is_hidden: whether the small-cell rule took it away.
+        value: the figure; None where there is none.
+        source: ``table?key=value&…#column``.
+        is_hidden: whether it was withheld.
+        is_marked: whether it is shown, and real data would hide it.
+        decimals: to how many it is given, at most; None = all.
     """
 
     value: float | None
     source: str
     is_hidden: bool = False
+    is_marked: bool = False
+    decimals: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of a published table."""
+    """One row of a released table.
+
+    Attributes:
+        table: its table.
+        row: its columns.
+        hidden: columns whose figures were withheld.
+        marked: columns whose figures real data would hide.
+        decimals: by column, to how many decimals a rounded figure is given.
+    """
 
     table: str
     row: Mapping[str, object]
     hidden: frozenset[str] = frozenset()
+    marked: frozenset[str] = frozenset()
+    decimals: Mapping[str, int] = field(default_factory=dict)
 
     def number(self, column: str) -> Number:
         """Return a numeric column."""
@@ -133,10 +86,17 @@ class Record:
             None if value is None else float(value),  # type: ignore[arg-type]
             self.source(column),
             column in self.hidden,
+            column in self.marked,
+            self.decimals.get(column),
         )
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether its figures were withheld; the β of a 0/1 term always is."""
+        return bool(self.hidden - {"note", "standardized_estimate"})
+
     def source(self, column: str) -> str:
-        """Return where a column of this row stands in the warehouse."""
+        """Return where a column of this row stands in the release."""
         keys = {key: "" if self.row[key] is None else self.row[key] for key in KEYS[self.table]}
         return f"{self.table}?{urlencode(keys)}#{column}"
 
@@ -157,91 +117,107 @@ class Record:
 
 @dataclass(frozen=True)
 class Published:
-    """The tables of one page after disclosure control.
-
-    Attributes:
-        tables: rows by table name, as ``read_published`` returns them.
-        hidden: by table and position of a row, the columns whose figures were taken away.
-        min_cell: the smallest count of people that is shown.
-    """
+    """The tables and the manifest of one release."""
 
     tables: Tables
-    hidden: Mapping[tuple[str, int], frozenset[str]]
-    min_cell: int
+    manifest: Mapping[str, Any]
 
     def records(self, table: str, **where: object) -> Iterator[Record]:
         """Yield the rows of a table whose columns have the given values."""
-        for i, row in enumerate(self.tables[table]):
+        for row in self.tables[table]:
             if all(row[column] == value for column, value in where.items()):
-                yield Record(table, row, self.hidden.get((table, i), frozenset()))
+                yield self._record(table, row)
+
+    def _record(self, table: str, row: Row) -> Record:
+        names = frozenset(str(row.get("suppressed_columns") or "").split(",")) - {""}
+        if not self.is_protected:
+            return Record(table, row, marked=names)
+        return Record(table, row, hidden=names, decimals=self._decimals(table, row))
+
+    def _decimals(self, table: str, row: Row) -> dict[str, int]:
+        if table == "table_1":
+            if row["statistic"] not in ("mean", "sd"):
+                return {}
+            groups = (r for r in self.tables[table] if (r["variable"], r["statistic"]) == ("participants", "n"))
+            n = next(r["value"] for r in groups if r["utilization_type"] == row["utilization_type"])
+            return {"value": of_mean(None if n is None else float(n))}  # type: ignore[arg-type]
+        people = row.get("n")
+        return {
+            column: significant(float(row[column]), None if people is None else float(people), most)  # type: ignore[arg-type]
+            for column, most in DECIMALS.get(table, {}).items()
+            if most is not None and row.get(column) is not None
+        }
 
     def record(self, table: str, **where: object) -> Record:
         """Return the one row; ``ReportError`` if it is not there."""
         found = next(self.records(table, **where), None)
         if found is None:
-            raise ReportError(f"{table} has no row {where}: run a whole `dbt build`")
+            raise ReportError(f"{table} has no row {where}: release a whole build")
         return found
 
     def finding(self, analysis: str, term: str) -> Record:
         """Return a row of ``inference_results``."""
-        return self.record("marts.inference_results", analysis=analysis, term=term)
+        return self.record("inference_results", analysis=analysis, term=term)
 
     def cell(self, variable: str, statistic: str, group: str = "total", level: str | None = None) -> Number:
         """Return a value of ``table_1``."""
         return self.record(
-            "marts.table_1", variable=variable, level=level, utilization_type=group, statistic=statistic
+            "table_1", variable=variable, level=level, utilization_type=group, statistic=statistic
         ).number("value")
 
     def parameter(self, name: str) -> Record:
         """Return a row of ``build_parameters``."""
-        return self.record("marts.build_parameters", parameter=name)
+        return self.record("build_parameters", parameter=name)
 
     @property
     def is_calibrated(self) -> bool:
         """Whether the export is the twin, calibrated to the printed figures."""
-        return self.parameter("is_calibrated").text("value") == "true"
+        return bool(self.manifest["is_calibrated"])
 
     @property
     def is_synthetic(self) -> bool:
         """Whether the people of the export are invented."""
-        return self.parameter("is_synthetic").text("value") == "true"
+        return bool(self.manifest["data"] == "synthetic")
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether figures were withheld and rounded, and not only marked."""
+        return bool(self.manifest["protection"] == "applied")
+
+    @property
+    def least_count(self) -> int:
+        """The smallest count of people that is shown."""
+        return int(self.manifest["least_count"])
+
+    @property
+    def has_percentiles(self) -> bool:
+        """Whether Table 1 has percentiles in the place of extremes."""
+        return any(row["statistic"] == "p5" for row in self.tables["table_1"])
+
+    @property
+    def has_extremes(self) -> bool:
+        """Whether Table 1 has minimum and maximum."""
+        return any(row["statistic"] == "min" for row in self.tables["table_1"])
 
     @property
     def build(self) -> Record:
         """The build whose tables are shown."""
-        return self.record("ops.builds", is_shown=True)
+        return self.record("builds", is_shown=True)
 
     @property
     def latest_build(self) -> Record:
-        """The last build of all, which may have failed."""
-        return next(self.records("ops.builds"))
+        """The last build that the release knows of, which may have failed."""
+        return next(self.records("builds"))
 
 
-def read_published(db: Path) -> Tables:
-    """Read the aggregates of the last published build, and the history of builds.
-
-    Raises ``ReportError`` if the file is missing, cannot be opened or holds no publication.
-    """
-    if not db.exists():
-        raise ReportError(f"{db} does not exist: run `make build` first, or name the database with RAPPORT_DB")
+def read_release(folder: Path) -> Published:
+    """Read a release. Raises ``ReportError`` if the folder holds none, or not as it was written."""
     try:
-        with open_to_read(db) as connection:
-            tables: Tables = {}
-            for name, keys in KEYS.items():
-                query = _OTHER_QUERIES.get(name, f"select * from {name} order by {', '.join(keys)}")
-                cursor = connection.execute(query)
-                columns = [column[0] for column in cursor.description or ()]
-                tables[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    except WarehouseError as error:
-        raise ReportError(str(error)) from error
-    except duckdb.CatalogException as error:
-        raise ReportError(f"{db} holds no whole publication, run `dbt build`: {_first_line(error)}") from error
-    except duckdb.Error as error:
-        raise ReportError(f"{db} cannot be read: {_first_line(error)}") from error
-    if not tables["ops.builds"]:
-        raise ReportError(f"{db} holds no publication: run `dbt build`")
-    return tables
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", maxsplit=1)[0]
+        release = open_release(folder)
+        tables = release.records()
+    except NoRelease as error:
+        raise ReportError(f"{error}: run `make release` first, or name the folder with --release") from error
+    needed = set(KEYS) - (set() if release.manifest["is_calibrated"] else set(OF_THE_TWIN))
+    if missing := sorted(needed - tables.keys()):
+        raise ReportError(f"{folder} lacks {', '.join(missing)}: release anew")
+    return Published(tables, release.manifest)

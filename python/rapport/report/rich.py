@@ -1,6 +1,6 @@
 """Text that is both HTML and plain, and numbers as the study's style prints them.
 
-In HTML a number is an element that names its place in the warehouse (``data-source``), how it is shown
+In HTML a number is an element that names its place in the release (``data-source``), how it is shown
 (``data-format``) and by what it was multiplied (``data-scale``).
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import escape
 
@@ -37,7 +37,7 @@ Part = Rich | str
 
 
 def plain(text: str) -> Rich:
-    """Return text without numbers of the warehouse."""
+    """Return text without figures."""
     return Rich(str(escape(text)), text)
 
 
@@ -74,11 +74,26 @@ def joined(parts: Iterable[Part], separator: str = ", ", last: str | None = None
 
 
 def marked(text: str, source: str, form: str, scale: str = "") -> Rich:
-    """Return text that stands for a figure of the warehouse."""
+    """Return text that stands for a figure of the release."""
     scaled = f' data-scale="{escape(scale)}"' if scale else ""
     return Rich(
         f'<span class="n" data-source="{escape(source)}" data-format="{form}"{scaled}>{escape(text)}</span>', text
     )
+
+
+def _figure(text: str, number: Number, form: str, scale: str = "") -> Rich:
+    """Return a figure; one that real data would hide is followed by the mark."""
+    return marked(text, number.source, form, scale) + _mark(number)
+
+
+def _mark(number: Number) -> Rich:
+    if not number.is_marked:
+        return plain("")
+    return Rich(f'<sup class="would-hide" title="hidden on real data">{HIDDEN}</sup>', HIDDEN)
+
+
+def _places(number: Number, decimals: int) -> int:
+    return decimals if number.decimals is None else min(decimals, number.decimals)
 
 
 def _missing(number: Number) -> Rich:
@@ -93,7 +108,8 @@ def fixed(number: Number, decimals: int = 2, factor: float = 1.0, scale: str = "
         return _missing(number)
     if factor != 1.0 and not scale:
         scale = f"{factor:g}"
-    return marked(_signed(f"{number.value * factor:,.{decimals}f}"), number.source, f"fixed:{decimals}", scale)
+    decimals = _places(number, decimals)
+    return _figure(_signed(f"{number.value * factor:,.{decimals}f}"), number, f"fixed:{decimals}", scale)
 
 
 def trimmed(number: Number, decimals: int) -> Rich:
@@ -113,15 +129,17 @@ def percent(number: Number, decimals: int = 1, factor: float = 1.0) -> Rich:
     """Return a percentage with its sign."""
     if number.value is None:
         return _missing(number)
-    return fixed(number, decimals, factor) + plain("%")
+    # The mark comes after the sign.
+    return fixed(replace(number, is_marked=False), decimals, factor) + plain("%") + _mark(number)
 
 
 def bounded(number: Number, decimals: int = 2) -> Rich:
     """Return a number that cannot exceed 1 as APA prints it, without a leading zero."""
     if number.value is None:
         return _missing(number)
+    decimals = _places(number, decimals)
     text = _signed(f"{number.value:.{decimals}f}").replace("0.", ".", 1)
-    return marked(text, number.source, f"bounded:{decimals}")
+    return _figure(text, number, f"bounded:{decimals}")
 
 
 def p_value(number: Number) -> Rich:
@@ -129,10 +147,10 @@ def p_value(number: Number) -> Rich:
     if number.value is None:
         return _missing(number)
     if number.value < 0.001:
-        return marked("< .001", number.source, "p")
+        return _figure("< .001", number, "p")
     if number.value > 0.999:
-        return marked("> .999", number.source, "p")
-    return marked(f"{number.value:.3f}".replace("0.", ".", 1), number.source, "p")
+        return _figure("> .999", number, "p")
+    return _figure(f"{number.value:.3f}".replace("0.", ".", 1), number, "p")
 
 
 def p_phrase(number: Number) -> Rich:

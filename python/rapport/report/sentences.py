@@ -54,7 +54,7 @@ def is_significant(p: Number) -> bool:
 
 def why_missing(record: Record) -> str:
     """Return why a row has no figures."""
-    if record.hidden - {"note"}:
+    if record.is_withheld:
         return "hidden, because it would tell of a small number of people"
     return record.text("note") or "the data do not support it"
 
@@ -286,7 +286,7 @@ def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Ri
 
 def _dunn(data: Published) -> list[Rich]:
     sentences = []
-    for record in data.records("marts.inference_results", analysis="alliance_by_utilization_dunn"):
+    for record in data.records("inference_results", analysis="alliance_by_utilization_dunn"):
         first, second = record.text("term").split(" - ")
         p, z = record.number("p_adjusted"), record.number("statistic")
         if p.value is None or z.value is None:
@@ -449,7 +449,7 @@ def _change_by_utilization(data: Published) -> Rich:
 
 def _tukey(data: Published) -> list[Rich]:
     sentences = []
-    for record in data.records("marts.inference_results", analysis="wellbeing_change_by_utilization_tukey"):
+    for record in data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"):
         first, second = record.text("term").split(" - ")
         p, estimate = record.number("p_adjusted"), record.number("estimate")
         if p.value is None or estimate.value is None:
@@ -524,7 +524,7 @@ def _aim_3(data: Published) -> Aim:
 
 
 def _share(data: Published) -> Rich:
-    step = data.record("marts.model_fit", analysis="alliance_predicts_wellbeing", step=3)
+    step = data.record("model_fit", analysis="alliance_predicts_wellbeing", step=3)
     if step.number("delta_r_squared").value is None:
         return plain("")
     return rich(
@@ -536,13 +536,13 @@ def _share(data: Published) -> Rich:
 
 def _moderation(data: Published, analysis: str) -> Rich:
     moderator = MODERATIONS[analysis]
-    records = [r for r in data.records("marts.inference_results", analysis=analysis) if ":" in r.text("term")]
+    records = [r for r in data.records("inference_results", analysis=analysis) if ":" in r.text("term")]
     known = [r for r in records if r.number("p_value").value is not None]
     if not known:
         return rich(
             "By {moderator}: no moderation can be tested ({why}).", moderator=moderator, why=why_missing(records[0])
         )
-    step = data.record("marts.model_fit", analysis=analysis, step=2).number("p_value")
+    step = data.record("model_fit", analysis=analysis, step=2).number("p_value")
     estimates = joined(
         [
             rich(

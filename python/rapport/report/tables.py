@@ -97,7 +97,7 @@ _LATEX = {
     "×": r"$\times$",
     NOTHING: "---",
     "–": "--",
-    "‡": r"$\ddagger$",
+    "‡": r"$^\ddagger$",
     r"d\_rm": r"$d_{rm}$",
     r"d\_z": r"$d_z$",
     r"d\_av": r"$d_{av}$",
@@ -187,7 +187,10 @@ def _csv(table: Table) -> str:
 _COLUMNS = ("teletherapy", "telecoaching", "both", "total")
 
 
-_FORMS: Mapping[str, Callable[[Number, int], Rich]] = {"percent": percent, "min": trimmed, "max": trimmed}
+_FORMS: Mapping[str, Callable[[Number, int], Rich]] = {
+    "percent": percent,
+    **dict.fromkeys(("min", "max", "p5", "p95"), trimmed),
+}
 """How a statistic of Table 1 is printed; the others have so many decimals."""
 
 
@@ -211,8 +214,13 @@ def table_1(data: Published) -> Table:
     def mean(variable: str) -> list[Part]:
         return cells("{mean} ({sd})", variable, {"mean": 2, "sd": 2})
 
+    # Real data have percentiles in the place of single people's values.
+    ends: tuple[str, ...] = ("min", "max") if data.has_extremes else ("p5", "p95") if data.has_percentiles else ()
+    reach = {"min": " [min, max]", "p5": " [5th, 95th percentile]"}[ends[0]] if ends else ""
+
     def median(variable: str, decimals: int = 0) -> list[Part]:
-        return cells("{median} [{min}, {max}]", variable, {"median": decimals, "min": decimals, "max": decimals})
+        template = "{median} [{" + "}, {".join(ends) + "}]" if ends else "{median}"
+        return cells(template, variable, dict.fromkeys(("median", *ends), decimals))
 
     heads: list[Part] = [
         rich(
@@ -231,22 +239,33 @@ def table_1(data: Published) -> Table:
         TableRow("Within USA, n (%)", share("country", "within_usa"), demographic),
         TableRow("Outside USA, n (%)", share("country", "outside_usa"), demographic),
         TableRow("Alliance score, M (SD)", mean("alliance_score"), clinical),
-        TableRow("Alliance score, median [min, max]", median("alliance_score", 2), clinical),
+        TableRow(f"Alliance score, median{reach}", median("alliance_score", 2), clinical),
         TableRow("Screened positive, n (%)", share("screened_positive"), clinical),
         TableRow("Follow-up period (days), M (SD)", mean("follow_up_days"), clinical),
-        TableRow("Follow-up period (days), median [min, max]", median("follow_up_days"), clinical),
+        TableRow(f"Follow-up period (days), median{reach}", median("follow_up_days"), clinical),
         TableRow("Total sessions, M (SD)", mean("total_sessions"), clinical),
-        TableRow("Total sessions, median [min, max]", median("total_sessions"), clinical),
+        TableRow(f"Total sessions, median{reach}", median("total_sessions"), clinical),
         TableRow("Time in care (days), M (SD)", mean("time_in_care_days"), clinical),
-        TableRow("Time in care (days), median [min, max]", median("time_in_care_days"), clinical),
+        TableRow(f"Time in care (days), median{reach}", median("time_in_care_days"), clinical),
     ]
-    notes = [
+    notes: list[Part] = [
         "M mean, SD standard deviation. Percentages of sex are of all participants, those of country"
         " of participants whose"
         " country is known. Follow-up period: days from baseline to follow-up. Time in care: days"
         " from first to last session."
     ]
+    notes += _rounding(data)
     return Table("table-1", "Table 1. Demographic and clinical characteristics", "Characteristic", heads, rows, notes)
+
+
+def _rounding(data: Published) -> list[Part]:
+    """Say how figures were protected, or what the mark means."""
+    if not data.is_protected:
+        return ["‡ Real data would hide this figure, and give percentiles in the place of minimum and maximum."]
+    return [
+        "Counts are rounded, each by itself, so columns need not add up; percentages are of rounded counts."
+        " ‡ hidden: few people, or what would give their number away."
+    ]
 
 
 # --- Regressions
@@ -257,9 +276,7 @@ _FIT_COLUMNS: tuple[Part, ...] = ("b", "β", "SE", "95% CI", "P", "R²", "ΔR²"
 def table_2(data: Published) -> Table:
     """Table 2 of the study: alliance as a predictor of well-being, with the gain of each step at its last term."""
     analysis = "alliance_predicts_wellbeing"
-    steps = {
-        record.text("terms").split(" + ")[-1]: record for record in data.records("marts.model_fit", analysis=analysis)
-    }
+    steps = {record.text("terms").split(" + ")[-1]: record for record in data.records("model_fit", analysis=analysis)}
     rows = []
     order = ("(Intercept)", "age_years", "male", "time_in_care", "baseline_score", "alliance")
     for term in order:
@@ -288,8 +305,10 @@ def table_2(data: Published) -> Table:
             " ΔR² its gain, at the last term of each step: age, sex and time in care; baseline; alliance.",
             n=count(n),
         ),
-        *_why(data.records("marts.inference_results", analysis=analysis)),
+        *_why(data.records("inference_results", analysis=analysis)),
     ]
+    if data.is_protected:
+        notes.append("The β of sex is not released: it would count the group.")
     return Table(
         "table-2", "Table 2. Alliance as a predictor of well-being at follow-up", "Predictor", _FIT_COLUMNS, rows, notes
     )
@@ -303,7 +322,7 @@ def model_steps(data: Published) -> Table:
     rows = []
     for analysis, title in names.items():
         before: set[str] = set()
-        for record in data.records("marts.model_fit", analysis=analysis):
+        for record in data.records("model_fit", analysis=analysis):
             terms = record.text("terms").split(" + ")
             added = ", ".join(TERMS.get(term, term) for term in terms if term not in before)
             before |= set(terms)
@@ -325,7 +344,7 @@ def model_steps(data: Published) -> Table:
     notes: list[Part] = [
         "ΔR² is the gain of the step, F and P test it (of step 1 against no predictors); P (model) is that of all terms"
         " together. Step 1 of the moderations holds all terms but the interaction.",
-        *_why(data.records("marts.model_fit")),
+        *_why(data.records("model_fit")),
     ]
     columns: tuple[Part, ...] = ("n", "R²", "ΔR²", "F", "df", "P", "P (model)")
     return Table("steps", "Steps of the regressions", "Step", columns, rows, notes)
@@ -364,7 +383,7 @@ def moderations(data: Published) -> Table:
         )
     ]
     for analysis in MODERATIONS:
-        notes += _why(data.records("marts.inference_results", analysis=analysis))
+        notes += _why(data.records("inference_results", analysis=analysis))
     columns: tuple[Part, ...] = ("β", "SE", "95% CI", "t", "P")
     return Table(
         "moderations",
@@ -379,7 +398,7 @@ def moderations(data: Published) -> Table:
 def _in_order(data: Published, analysis: str) -> list[Record]:
     order = list(TERMS)
     return sorted(
-        data.records("marts.inference_results", analysis=analysis), key=lambda record: order.index(record.text("term"))
+        data.records("inference_results", analysis=analysis), key=lambda record: order.index(record.text("term"))
     )
 
 
@@ -389,7 +408,7 @@ def slopes(data: Published) -> Table:
     for analysis, moderator in MODERATIONS.items():
         order = list(LEVELS)
         lines = sorted(
-            data.records("marts.alliance_slopes", analysis=analysis, position=1),
+            data.records("alliance_slopes", analysis=analysis, position=1),
             key=lambda record: order.index(record.text("level")),
         )
         rows += [
@@ -405,7 +424,7 @@ def slopes(data: Published) -> Table:
         ]
     notes: list[Part] = [
         "WHO-5 points at follow-up per point of alliance, from step 2 of the moderation models.",
-        *_why(data.records("marts.alliance_slopes", position=1)),
+        *_why(data.records("alliance_slopes", position=1)),
     ]
     columns: tuple[Part, ...] = ("Slope", "95% CI")
     return Table("slopes", "Slope of alliance at levels of the moderators", "Level", columns, rows, notes)
@@ -415,7 +434,7 @@ def _why(records) -> list[Part]:  # type: ignore[no-untyped-def]
     """Return the notes of rows, each once."""
     found: dict[str, None] = {}
     for record in records:
-        if record.hidden - {"note"}:
+        if record.is_withheld:
             found["hidden, because it would tell of a small number of people"] = None
         elif record.text("note"):
             found[record.text("note")] = None
@@ -438,7 +457,7 @@ def alliance_tests(data: Published) -> Table:
                 label, [count(record.number("n")), medians, statistic, NONE if p is None else p_value(p), effect], group
             )
         )
-        if record.hidden - {"note"} or record.text("note"):
+        if record.is_withheld or record.text("note"):
             notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     for analysis, (first, second, first_median, second_median, what) in TWO_GROUPS.items():
@@ -488,7 +507,7 @@ def alliance_tests(data: Published) -> Table:
         _effect(record, "η²", 3),
         group,
     )
-    for dunn in data.records("marts.inference_results", analysis="alliance_by_utilization_dunn"):
+    for dunn in data.records("inference_results", analysis="alliance_by_utilization_dunn"):
         first, second = dunn.text("term").split(" - ")
         medians = joined(
             [fixed(data.finding("alliance_group_medians", name).number("estimate")) for name in (first, second)], " vs "
@@ -583,7 +602,7 @@ def wellbeing_tests(data: Published) -> Table:
                 group,
             )
         )
-        if record.hidden - {"note"} or record.text("note"):
+        if record.is_withheld or record.text("note"):
             notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
     record = data.finding("wellbeing_change", "followup - baseline")
@@ -640,7 +659,7 @@ def wellbeing_tests(data: Published) -> Table:
         group,
         False,
     )
-    for tukey in data.records("marts.inference_results", analysis="wellbeing_change_by_utilization_tukey"):
+    for tukey in data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"):
         first, second = tukey.text("term").split(" - ")
         line(
             f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}",

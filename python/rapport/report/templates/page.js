@@ -1,4 +1,14 @@
-// The one thing that CSS cannot do: put a table on the clipboard as a word processor pastes it.
+// What CSS cannot do: say that a table is cut at the edge, and put one on the clipboard as a word processor pastes it.
+const boxes = document.querySelectorAll(".scroll");
+const cue = (box) => {
+  box.classList.toggle("cut", box.scrollWidth > box.clientWidth + 1);
+  box.classList.toggle("at-end", box.scrollLeft + box.clientWidth >= box.scrollWidth - 2);
+};
+const watcher = new ResizeObserver((entries) => entries.forEach((entry) => cue(entry.target)));
+for (const box of boxes) {
+  watcher.observe(box);
+  box.addEventListener("scroll", () => cue(box), { passive: true });
+}
 for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", () => {
     const selection = window.getSelection();

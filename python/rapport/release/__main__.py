@@ -1,0 +1,57 @@
+"""Command line of the release: ``python -m rapport.release [--out FOLDER]``.
+
+Writes everything of the published build that may leave the warehouse, each table as Parquet and as CSV, with
+``manifest.json``. The database is the one that ``RAPPORT_DB`` names. It is only read; a lock is waited for
+(``RAPPORT_LOCK_WAIT`` seconds). How much is hidden the build decides (vars ``min_cell`` and ``round_counts``).
+
+Exit codes: 0 the folder is new and whole; 1 there is nothing that may be released (no published build, a figure without
+a rule, a small count that cannot be protected, earlier releases under other rules); 2 it cannot be tried (arguments, no
+database, database in use, folder). After 1 and 2 the folder is as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rapport.disclosure import DisclosureError
+from rapport.release.make import make_release
+from rapport.release.publication import Impossible, Refused
+
+GOOD, REFUSED, IMPOSSIBLE = 0, 1, 2
+DEFAULT_DB, DEFAULT_OUT = "warehouse/rapport.duckdb", "release"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Release; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m rapport.release", description=__doc__.split("\n\n", maxsplit=1)[1])
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FOLDER", help=f"default: {DEFAULT_OUT}")
+    options = parser.parse_args(arguments)
+    try:
+        made = make_release(Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), options.out)
+    except (Refused, Impossible, DisclosureError) as error:
+        print(f"rapport.release: {error}; nothing was released", file=sys.stderr)
+        return IMPOSSIBLE if isinstance(error, Impossible) else REFUSED
+    manifest = made.manifest
+    figures = sum(table["suppressed_figures"] for table in manifest["tables"].values())
+    verb = "marked, none is withheld" if manifest["protection"] == "marked" else "withheld"
+    print(
+        f"{options.out}: {len(manifest['tables'])} tables of build {manifest['build']['build_id']}"
+        f" ({manifest['data']}), {figures} figures {verb} (min_cell {manifest['min_cell']},"
+        f" counts rounded to {manifest['round_counts']})"
+    )
+    if made.close:
+        print(
+            f"rapport.release: warning: fewer than {manifest['least_count']} people are known to differ from the"
+            f" release of build {', '.join(map(str, made.close))}; whoever has both can subtract them."
+            " Hand out one of them only.",
+            file=sys.stderr,
+        )
+    return GOOD
+
+
+if __name__ == "__main__":
+    sys.exit(main())

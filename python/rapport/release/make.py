@@ -1,0 +1,109 @@
+"""From the published marts to the folder of a release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rapport.disclosure import SUPPRESSED, SUPPRESSED_COLUMNS
+from rapport.release.folder import FORMAT, NoRelease, Release, earlier_releases, open_release, write_release
+from rapport.release.history import TYPES, Earlier, counts_of, history, people_apart
+from rapport.release.protect import protect
+from rapport.release.publication import Impossible, Publication, Refused, read_publication
+from rapport.release.rounding import threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A release that was written.
+
+    Attributes:
+        manifest: what it says of itself.
+        close: build numbers of earlier releases from which fewer than ``min_cell`` people are known to differ.
+    """
+
+    manifest: dict[str, Any]
+    close: tuple[int, ...]
+
+
+def make_release(database: Path, out: Path) -> Made:
+    """Release the published build of ``database`` in the folder ``out``.
+
+    The release that stands there is kept in ``earlier``, unless it is of the same build.
+
+    Raises:
+        Refused: there is nothing to release, or earlier releases of this warehouse follow other rules.
+        Impossible: database or folder cannot be used.
+        DisclosureError: a figure has no rule, figures contradict each other, a small count cannot be protected.
+    """
+    before = _before(out)
+    publication = read_publication(database)
+    build_id = str(publication.build["build_id"])
+    frozen = [release for release in before if release.build_id != build_id]
+    _require_same_rules(publication, frozen, out)
+    tables = protect(publication)
+    least = threshold(publication.min_cell, publication.round_counts)
+    tables["history"] = history(
+        [Earlier(release.manifest, counts_of(release.tables())) for release in frozen],
+        publication.findings,
+        build_id,
+        least,
+        is_synthetic=publication.is_synthetic,
+    )
+    types: dict[str, dict[str, str]] = {**publication.types, "history": dict(TYPES)}
+    for name in tables:
+        types[name] = {column: kind for column, kind in types[name].items() if column not in _MARKS}
+    manifest = {
+        "format": FORMAT,
+        "data": "synthetic" if publication.is_synthetic else "not marked as synthetic",
+        "protection": "marked" if publication.is_synthetic else "applied",
+        "is_calibrated": publication.is_calibrated,
+        "build": publication.build,
+        "source": publication.source,
+        "min_cell": publication.min_cell,
+        "round_counts": 1 if publication.is_synthetic else publication.round_counts,
+        "least_count": least,
+    }
+    try:
+        manifest = write_release(out, manifest, tables, types, frozen)
+    except OSError as error:
+        raise Impossible(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
+    close = []
+    for release in frozen:
+        apart = people_apart(publication.findings, release.build_id, build_id)
+        if not publication.is_synthetic and apart is not None and apart < least:
+            close.append(int(release.manifest["build"]["build_number"]))
+    return Made(manifest, tuple(close))
+
+
+_MARKS = (SUPPRESSED, SUPPRESSED_COLUMNS)
+
+
+def _before(out: Path) -> list[Release]:
+    """Return the releases in a folder, the frozen ones first; refuse a folder that no release wrote."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise Impossible(f"{out} is no folder")
+    if not out.exists() or not any(out.iterdir()):
+        return []
+    try:
+        return [*earlier_releases(out), open_release(out)]
+    except NoRelease as error:
+        raise Impossible(f"{error}; choose another folder, or remove this one yourself") from error
+
+
+def _require_same_rules(publication: Publication, frozen: list[Release], out: Path) -> None:
+    """What one rule hides another shows: releases of one warehouse under different rules must not lie together."""
+    if publication.is_synthetic:
+        return
+    on_record = set(publication.findings["build_id"]) if len(publication.findings) else set()
+    rules = {"min_cell": publication.min_cell, "round_counts": publication.round_counts}
+    for release in frozen:
+        theirs = {name: release.manifest[name] for name in rules}
+        if release.manifest["protection"] == "applied" and release.build_id in on_record and theirs != rules:
+            said = [" and ".join(f"{name} {value}" for name, value in one.items()) for one in (rules, theirs)]
+            raise Refused(
+                f"this build has {said[0]}, and {out} holds a release of this warehouse with {said[1]}: together they"
+                " would tell what either hides; set the vars as they were, or withdraw the earlier releases and choose"
+                " another folder"
+            )

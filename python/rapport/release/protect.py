@@ -1,0 +1,304 @@
+"""Published tables as a release holds them: what may leave, as exactly as it may.
+
+On real data a figure that :mod:`rapport.disclosure` hides is null, counts are rounded, percentages and rates are
+computed from rounded counts, statistics have few digits, bars are merged until each stands. On data that are marked
+synthetic every figure stays, and is only named as one that real data would hide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from rapport.disclosure import (
+    RULES,
+    SUPPRESSED,
+    SUPPRESSED_COLUMNS,
+    DisclosureError,
+    judge,
+    quiet_solver,
+)
+from rapport.disclosure.rules import number_of, text_of
+from rapport.disclosure.study import UNPRINTED_MARGIN
+from rapport.release.publication import PRINTED, Publication
+from rapport.release.rounding import DECIMALS, middle, of_mean, of_p, of_rank_sum, significant, threshold
+from rapport.statistics.proportions import wilson
+from rapport.study import REGRESSIONS, UTILIZATION_TYPES
+
+Hidden = dict[str, set[tuple[int, str]]]
+
+RATES: Final = ("clinical_recovery", "clinical_improvement")
+LOWEST_SCORE, HIGHEST_SCORE = 1.0, 5.0
+EXTREMES: Final = ("min", "max")
+COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "eligibility_flow": ("participants", "excluded", "quarantined"),
+    "exclusion_reasons": ("participants",),
+    "alliance_distribution": ("participants",),
+    "wellbeing_transitions": ("participants",),
+    "inference_results": ("n",),
+    "model_fit": ("n",),
+    "alliance_slopes": ("n",),
+    "source_summary": RULES["source_summary"].figures,
+    "verdicts": ("unexpected",),
+}
+"""Columns of whole numbers of people or rows; Table 1 has them in rows."""
+
+
+@dataclass(slots=True)
+class _Tables:
+    """The tables while they are protected: records by table, and the figures that go."""
+
+    records: dict[str, list[dict[str, Any]]]
+    hidden: Hidden
+    base: int
+    min_cell: int
+
+    def is_hidden(self, table: str, row: int, column: str) -> bool:
+        """Whether a figure goes."""
+        return (row, column) in self.hidden[table]
+
+    def shown(self, table: str) -> Iterable[tuple[int, dict[str, Any]]]:
+        """Rows by position."""
+        return enumerate(self.records[table])
+
+
+def protect(publication: Publication) -> dict[str, pd.DataFrame]:
+    """Return the tables of a release, each with the columns ``suppressed`` and ``suppressed_columns``.
+
+    Raises :class:`~rapport.disclosure.DisclosureError` for what has no rule, contradicts itself or cannot be protected.
+    """
+    if publication.round_counts < 1:
+        raise DisclosureError(f"round_counts is {publication.round_counts}; it must be a whole number, 1 or more")
+    base = 1 if publication.is_synthetic else publication.round_counts
+    least = threshold(publication.min_cell, publication.round_counts)
+    frames = {name: publication.tables[name] for name in RULES}
+    with quiet_solver():
+        verdict = judge(frames, least)
+    hidden: Hidden = {name: set(verdict.hidden[name]) for name in RULES}
+    tables = _Tables({name: _records(frame) for name, frame in publication.tables.items()}, hidden, base, least)
+    _hide_models(tables)
+    _hide_verdicts(tables)
+    if publication.is_synthetic:
+        for row, column in _unmerged(tables):
+            hidden["alliance_distribution"].add((row, column))
+    else:
+        _merge_bars(tables)
+        _coarsen(tables)
+        for name, records in tables.records.items():
+            for row, record in enumerate(records):
+                record.update({column: None for i, column in hidden.get(name, ()) if i == row})
+        _drop_extremes(tables)
+        for name in PRINTED:
+            tables.records.pop(name, None)
+    return {
+        name: _marked(pd.DataFrame(records, columns=list(publication.tables[name].columns)), hidden.get(name, set()))
+        for name, records in tables.records.items()
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _marked(frame: pd.DataFrame, hidden: set[tuple[int, str]]) -> pd.DataFrame:
+    order = list(frame.columns)
+    by_row: dict[int, list[str]] = {}
+    for row, column in sorted(hidden, key=lambda cell: (cell[0], order.index(cell[1]))):
+        by_row.setdefault(row, []).append(column)
+    columns = [",".join(by_row[row]) if row in by_row else None for row in range(len(frame))]
+    frame[SUPPRESSED] = [row in by_row for row in range(len(frame))]
+    frame[SUPPRESSED_COLUMNS] = pd.Series(columns, dtype=pd.StringDtype(na_value=float("nan")), index=frame.index)
+    return frame
+
+
+# --- What goes beside what the rules say
+
+
+def _hide_models(tables: _Tables) -> None:
+    """A line is made of its model's coefficients and goes with any of them; an analysis without types has no steps."""
+    gone: dict[str, set[str]] = {}
+    for row, record in tables.shown("inference_results"):
+        if record["analysis"] in REGRESSIONS and tables.is_hidden("inference_results", row, "estimate"):
+            gone.setdefault(record["analysis"], set()).add(record["term"])
+    whole = {analysis for analysis, terms in gone.items() if terms >= set(REGRESSIONS[analysis].terms)}
+    for name, analyses in (("alliance_slopes", set(gone)), ("model_fit", whole)):
+        for row, record in tables.shown(name):
+            if record["analysis"] in analyses:
+                tables.hidden[name] |= {(row, column) for column in RULES[name].figures}
+
+
+def _hide_verdicts(tables: _Tables) -> None:
+    """Rows judged are counts under conditions that no rule follows: they go. Few failing rows may be few people."""
+    tables.hidden["verdicts"] = set()
+    for row, record in tables.shown("verdicts"):
+        tables.hidden["verdicts"].add((row, "evaluated"))
+        if 0 < (number_of(record["unexpected"]) or 0) < tables.min_cell + UNPRINTED_MARGIN:
+            tables.hidden["verdicts"].add((row, "unexpected"))
+
+
+def _drop_extremes(tables: _Tables) -> None:
+    """Minimum and maximum are single people's values: real data have percentiles in their stead."""
+    kept = [(i, r) for i, r in enumerate(tables.records["table_1"]) if r["statistic"] not in EXTREMES]
+    position = {old: new for new, (old, _) in enumerate(kept)}
+    tables.records["table_1"] = [record for _, record in kept]
+    tables.hidden["table_1"] = {(position[i], c) for i, c in tables.hidden["table_1"] if i in position}
+
+
+# --- Bars
+
+
+def _bars(tables: _Tables) -> list[list[int]]:
+    """Return the positions of the rows that are one bar together: neighbours of a type, until each bar stands."""
+    bars: list[list[int]] = []
+    for name in UTILIZATION_TYPES:
+        rows = sorted(
+            (i for i, r in tables.shown("alliance_distribution") if r["utilization_type"] == name),
+            key=lambda i: tables.records["alliance_distribution"][i]["score_from"],
+        )
+        of_type: list[list[int]] = []
+        for i in rows:
+            if of_type and _people(tables, of_type[-1]) < tables.min_cell:
+                of_type[-1].append(i)
+            else:
+                of_type.append([i])
+        if len(of_type) > 1 and _people(tables, of_type[-1]) < tables.min_cell:
+            of_type[-2:] = [of_type[-2] + of_type[-1]]
+        bars += of_type
+    return bars
+
+
+def _people(tables: _Tables, bar: list[int]) -> int:
+    return sum(int(tables.records["alliance_distribution"][i]["participants"]) for i in bar)
+
+
+def _unmerged(tables: _Tables) -> list[tuple[int, str]]:
+    return [(i, column) for bar in _bars(tables) if len(bar) > 1 for i in bar for column in ("participants", "percent")]
+
+
+def _merge_bars(tables: _Tables) -> None:
+    """Merge the bars of each type; a type whose number is withheld has one, lest their number tell how many it has."""
+    name = "alliance_distribution"
+    merged: list[dict[str, Any]] = []
+    hidden: set[tuple[int, str]] = set()
+    for bar in _bars(tables):
+        records = [tables.records[name][i] for i in bar]
+        if any(tables.is_hidden(name, i, "participants") for i in bar):
+            if not any(record["utilization_type"] == records[0]["utilization_type"] for record in merged):
+                hidden |= {(len(merged), column) for column in RULES[name].figures}
+                merged.append(records[0] | {"score_from": LOWEST_SCORE, "score_to": HIGHEST_SCORE})
+            continue
+        merged.append(
+            records[0]
+            | {
+                "score_to": records[-1]["score_to"],
+                "participants": sum(int(record["participants"]) for record in records),
+                "percent": sum(float(record["percent"]) for record in records),
+            }
+        )
+    tables.records[name], tables.hidden[name] = merged, hidden
+
+
+# --- Coarser figures
+
+
+def _coarsen(tables: _Tables) -> None:
+    """Round counts, compute shares from them, and give statistics few digits."""
+    base = tables.base
+    _coarsen_table_1(tables)
+    for name in ("alliance_distribution", "wellbeing_transitions"):
+        per = "utilization_type" if name == "alliance_distribution" else "baseline_from"
+        sums: dict[object, int] = {}
+        for record in tables.records[name]:
+            sums[record[per]] = sums.get(record[per], 0) + int(record["participants"])
+        for record in tables.records[name]:
+            record["percent"] = _share(record["participants"], sums[record[per]], base)
+    positive = next(
+        (number_of(r["n"]) for r in tables.records["inference_results"] if r["analysis"] == "wellbeing_change"), None
+    )
+    for name in ("inference_results", "model_fit", "alliance_slopes"):
+        for record in tables.records[name]:
+            record["note"] = _without_numbers(record["note"])
+            # Tukey's contrasts are of two types, their residuals of all who screened positive.
+            is_part = str(record["analysis"]).endswith("_tukey")
+            _coarsen_statistics(name, record, base, positive if is_part else number_of(record["n"]))
+    for name, columns in COUNTS.items():
+        for record in tables.records[name]:
+            for column in columns:
+                if (value := number_of(record[column])) is not None:
+                    record[column] = middle(value, base)
+    for record in tables.records["source_summary"]:
+        for column in ("first_event_on", "last_event_on"):
+            if text_of(record[column]) is not None and not pd.isna(record[column]):
+                record[column] = pd.Timestamp(record[column]).replace(day=1)
+
+
+def _without_numbers(note: object) -> str | None:
+    """Cut a note before its first number: "too few rows: 12 for 13 coefficients" names n."""
+    text = text_of(note)
+    return None if text is None else re.sub(r"[:,;]?\s+[<>=≤≥]?\s*\d.*$", "", text, flags=re.DOTALL)
+
+
+def _share(part: float, whole: float, base: int) -> float | None:
+    return round(100.0 * middle(part, base) / middle(whole, base), 1) if whole else None
+
+
+def _coarsen_table_1(tables: _Tables) -> None:
+    base = tables.base
+    records = tables.records["table_1"]
+    n = {
+        (record["variable"], text_of(record["level"]), record["utilization_type"]): number_of(record["value"]) or 0.0
+        for record in records
+        if record["statistic"] == "n"
+    }
+
+    def base_of(record: Mapping[str, Any]) -> float:
+        variable, column = record["variable"], record["utilization_type"]
+        if variable == "participants":
+            return n["participants", None, "total"]
+        if variable == "country":
+            return n["country", "within_usa", column] + n["country", "outside_usa", column]
+        return n["participants", None, column]
+
+    for record in records:
+        value, statistic = number_of(record["value"]), record["statistic"]
+        if value is None:
+            continue
+        own = n[record["variable"], text_of(record["level"]), record["utilization_type"]]
+        if statistic == "n":
+            record["value"] = float(middle(value, base))
+        elif statistic == "percent":
+            record["value"] = _share(own, base_of(record), base)
+        elif statistic in ("mean", "sd"):
+            record["value"] = round(value, of_mean(middle(own, base)))
+        elif statistic not in EXTREMES:
+            record["value"] = round(value, DECIMALS["table_1"][statistic] or 0)
+
+
+def _coarsen_statistics(table: str, record: dict[str, Any], base: int, whole: float | None) -> None:
+    n = number_of(record["n"])
+    shown = None if n is None else middle(n, base)
+    if whole is not None:
+        # Residual degrees of freedom are the number of people less the parameters; so is the only df of a t.
+        for column in ("df_residual", *(("df",) if record.get("statistic_name") == "t" else ())):
+            if (value := number_of(record.get(column))) is not None:
+                record[column] = max(value - whole + middle(whole, base), 0.0)
+    if record["analysis"] in RATES and n and number_of(record["estimate"]) is not None:
+        hits = middle(n * float(record["estimate"]), base)
+        rate = wilson(min(hits, shown or 0), shown or 0)
+        for column in ("estimate", "ci_low", "ci_high"):
+            record[column] = round(getattr(rate, column), 3)
+        return
+    for column, most in DECIMALS[table].items():
+        value = number_of(record[column])
+        if value is None:
+            continue
+        if most is None:
+            record[column] = of_p(value)
+        elif column == "statistic" and record["statistic_name"] == "W":
+            record[column] = of_rank_sum(value)
+        else:
+            record[column] = round(value, significant(value, shown, most))

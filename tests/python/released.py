@@ -1,0 +1,261 @@
+"""Invented exports as the warehouse publishes them: every table that a release is made from, and a database of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+from sufficient_statistics import analysis_cohort, cohorts, reduce
+
+TYPES = ("teletherapy", "telecoaching", "both")
+CRITERIA = ("adult", "sponsored", "registered", "session", "baseline", "followup", "rating")
+EXCLUDED = (61, 418, 903, 2764, 397, 1880, 2898)
+NUMERIC = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
+PARAMETERS = {
+    **{"study_start": "2020-09-29", "study_end": "2021-10-12", "adult_age": "18", "min_sessions": "1"},
+    **{"min_followup_days": "7", "who5_points_per_item": "4", "who5_cutoff": "28", "improvement_points": "10"},
+    **{"home_country": "US", "on_bad_rows": "stop", "freshness_warn_hours": "36"},
+}
+
+Tables = dict[str, pd.DataFrame]
+People = pd.DataFrame
+
+
+def people_of(cohort: pd.DataFrame) -> People:
+    """The attributes that the tables count, and the numbers that they describe."""
+    improved = cohort["followup_score"] - cohort["baseline_score"] >= 10
+    return cohort.assign(
+        sex=cohort["sex"].fillna("missing"),
+        country=cohort["country_code"]
+        .map(lambda code: "within_usa" if code == "US" else "outside_usa", na_action="ignore")
+        .fillna("missing"),
+        baseline=np.where(cohort["baseline_score"] <= 28, "positive", "negative"),
+        followup=np.where(cohort["followup_score"] <= 28, "positive", "negative"),
+        improved=np.where(improved, "yes", "no"),
+    )
+
+
+def table_1(people: People, percentiles: bool = False) -> pd.DataFrame:
+    rows: list[tuple[str, str | None, str, str, float]] = []
+
+    def counted(variable: str, level: str | None, column: str, n: int, base: int) -> None:
+        rows.append((variable, level, column, "n", n))
+        rows.append((variable, level, column, "percent", 100.0 * n / base if base else np.nan))
+
+    for column in (*TYPES, "total"):
+        group = people if column == "total" else people[people["utilization_type"] == column]
+        counted("participants", None, column, len(group), len(people))
+        for level in ("female", "male", "missing"):
+            counted("sex", level, column, int((group["sex"] == level).sum()), len(group))
+        known = group[group["country"] != "missing"]
+        for level in ("within_usa", "outside_usa"):
+            counted("country", level, column, int((known["country"] == level).sum()), len(known))
+        counted("screened_positive", None, column, int((group["baseline"] == "positive").sum()), len(group))
+        for variable in NUMERIC:
+            values = group[variable].astype(float)
+            figures = [values.count(), values.mean(), values.std(), values.median(), values.min(), values.max()]
+            names = ["n", "mean", "sd", "median", "min", "max"]
+            if percentiles:
+                figures += [values.quantile(0.05), values.quantile(0.95)]
+                names += ["p5", "p95"]
+            rows += [(variable, None, column, name, float(figure)) for name, figure in zip(names, figures, strict=True)]
+    frame = pd.DataFrame(rows, columns=["variable", "level", "utilization_type", "statistic", "value"])
+    return frame.astype({"level": "object"})
+
+
+def flow(eligible: int, excluded: Iterable[int], quarantined: Iterable[int] = (0,) * 8) -> pd.DataFrame:
+    gone = [0, *excluded]
+    left = [eligible + sum(gone[step + 1 :]) for step in range(8)]
+    return pd.DataFrame(
+        {
+            "step": range(8),
+            "criterion": ["all", *CRITERIA],
+            "participants": left,
+            "excluded": gone,
+            "quarantined": list(quarantined),
+        }
+    )
+
+
+def distribution(people: People) -> pd.DataFrame:
+    score = people["alliance_score"]
+    start = np.where(score < 3, 1.0, np.floor(2 * score) / 2)
+    counted = people.assign(score_from=start).groupby(["utilization_type", "score_from"]).size()
+    frame = counted.rename("participants").reset_index()
+    frame.insert(2, "score_to", np.where(frame["score_from"] == 1, 3.0, np.minimum(frame["score_from"] + 0.5, 5.0)))
+    sums = frame.groupby("utilization_type")["participants"].transform("sum")
+    return frame.assign(percent=100.0 * frame["participants"] / sums)
+
+
+def transitions(people: People) -> pd.DataFrame:
+    def band(column: str) -> pd.Series:
+        return np.clip(np.ceil((people[column] - 28) / 16), 0, 3).astype(int)
+
+    counted = people.assign(b=band("baseline_score"), f=band("followup_score")).groupby(["b", "f"]).size()
+    frame = counted.rename("participants").reset_index()
+    for name, column in (("baseline", "b"), ("followup", "f")):
+        frame[f"{name}_from"] = np.where(frame[column] == 0, 0, 28 + 16 * (frame[column] - 1) + 1)
+        frame[f"{name}_to"] = np.where(frame[column] == 3, 100, 28 + 16 * frame[column])
+    frame["percent"] = 100.0 * frame["participants"] / frame.groupby("b")["participants"].transform("sum")
+    return frame[["baseline_from", "baseline_to", "followup_from", "followup_to", "participants", "percent"]]
+
+
+def reasons(excluded: Iterable[int]) -> pd.DataFrame:
+    """Two reasons for each criterion that excluded more than one: a third and the rest."""
+    rows = []
+    for criterion, number in zip(CRITERIA, excluded, strict=True):
+        parts = {"one": number // 3, "other": number - number // 3}
+        rows += [(criterion, f"{criterion}, {name}", n) for name, n in parts.items() if n]
+    return pd.DataFrame(rows, columns=["criterion", "reason", "participants"])
+
+
+def source_summary(everyone: int, left_out: Mapping[str, tuple[int, int, int]]) -> pd.DataFrame:
+    rows = []
+    for table, used in (
+        ("participants", everyone),
+        ("who5_assessments", 3 * everyone + 1),
+        ("sessions", 4 * everyone + 3),
+        ("alliance_ratings", 2 * everyone + 1),
+    ):
+        erased, superseded, quarantined = left_out.get(table, (0, 0, 0))
+        rows.append(
+            {
+                "table_name": table,
+                "delivered": used + erased + superseded + quarantined,
+                "erased": erased,
+                "superseded": superseded,
+                "quarantined": quarantined,
+                "used": used,
+                "first_event_on": pd.Timestamp("2020-09-17"),
+                "last_event_on": pd.Timestamp("2021-10-09"),
+                "last_loaded_at": pd.Timestamp("2021-10-20 03:04:05"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def marts_of(
+    participants: pd.DataFrame,
+    ratings: pd.DataFrame,
+    excluded: tuple[int, ...] = EXCLUDED,
+    left_out: Mapping[str, tuple[int, int, int]] | None = None,
+    percentiles: bool = False,
+) -> tuple[People, Tables]:
+    """The people of a cohort, and all tables that a release of them is made from."""
+    statistics = reduce(participants, ratings)
+    people = people_of(analysis_cohort(participants, ratings))
+    left_out = left_out or {}
+    quarantined = left_out.get("participants", (0, 0, 0))[2]
+    return people, {
+        "eligibility_flow": flow(len(people), excluded, (quarantined, *(0,) * 7)),
+        "table_1": table_1(people, percentiles),
+        "inference_results": statistics.inference_results().reset_index(),
+        "model_fit": statistics.model_fit().reset_index(),
+        "exclusion_reasons": reasons(excluded),
+        "alliance_distribution": distribution(people),
+        "wellbeing_transitions": transitions(people),
+        "alliance_slopes": statistics.slopes(),
+        "source_summary": source_summary(len(people) + sum(excluded), left_out),
+    }
+
+
+def marts_of_golden(name: str, **options: object) -> tuple[People, Tables]:
+    """Those of a committed cohort."""
+    return marts_of(*cohorts.read(name), **options)  # type: ignore[arg-type]
+
+
+# --- A database of them
+
+INTEGERS = ("n", "participants", "excluded", "quarantined", "delivered", "erased", "superseded", "used")
+WORDS = (
+    *("criterion", "variable", "level", "utilization_type", "statistic", "analysis", "term", "method", "terms", "note"),
+    *("estimate_name", "statistic_name", "effect_size_name", "reason", "table_name"),
+)
+
+
+def sql_type(table: str, column: str) -> str:
+    if column in ("step", "position") or (table == "wellbeing_transitions" and column.endswith(("_from", "_to"))):
+        return "integer"
+    if column in INTEGERS:
+        return "bigint"
+    if (table, column) == ("inference_results", "statistic"):
+        return "double"
+    if column in WORDS or (table, column) == ("alliance_slopes", "level"):
+        return "varchar"
+    return {"first_event_on": "date", "last_event_on": "date", "last_loaded_at": "timestamp"}.get(column, "double")
+
+
+def write_warehouse(
+    path: Path,
+    tables: Tables,
+    *,
+    build: str = "b-1",
+    number: int = 7,
+    status: str = "published",
+    min_cell: int | None = 10,
+    round_counts: int | None = 5,
+    synthetic: bool = False,
+    evaluated: int = 1000,
+) -> Path:
+    """Write what a release reads: the published tables, the word on their build, and its verdicts.
+
+    In a database that is there already the build follows the others in the history.
+    """
+    with duckdb.connect(str(path)) as connection:
+        for schema in ("marts", "audit", "ops"):
+            connection.execute(f"create schema if not exists {schema}")
+        for name, frame in tables.items():
+            columns = {column: sql_type(name, column) for column in frame.columns}
+            connection.register(
+                "frame", frame.astype({c: "object" for c, kind in columns.items() if kind == "varchar"})
+            )
+            cast = ", ".join(f'cast("{column}" as {kind}) as "{column}"' for column, kind in columns.items())
+            connection.execute(f"create or replace table marts.{name} as select {cast} from frame")
+            connection.unregister("frame")
+        values = ", ".join(f"('{name}', '{value}', 'meaning of {name}')" for name, value in PARAMETERS.items())
+        connection.execute(
+            "create or replace table marts.build_parameters as"
+            f" select * from (values {values}) as p (parameter, value, meaning)"
+        )
+        rules = {"min_cell": min_cell, "round_counts": round_counts}
+        more = "".join(f", {value} as {name}" for name, value in rules.items() if value is not None)
+        rows = " union all ".join(
+            f"select '{build}' as build_id, '{name}' as table_name, (select count(*) from marts.{name}) as"
+            f" published_rows, '/srv/own' as raw_folder, 'parquet' as raw_format, false as is_calibrated,"
+            f" {synthetic} as is_synthetic{more}"
+            for name in tables
+        )
+        connection.execute(f"create or replace table audit.publish as {rows}")
+        connection.execute(
+            "create or replace table audit.validation_results as select * from (values"
+            f" ('{build}', 'raw', 'participants', 'sex is known', 'warning', false, {evaluated}, 7,"
+            " timestamp '2026-01-02'),"
+            f" ('{build}', 'candidates', 'eligibility', 'key is unique', 'critical', true, {evaluated}, 0,"
+            " timestamp '2026-01-03'))"
+            " as v (build_id, layer, table_name, rule, severity, passed, evaluated, unexpected, validated_at)"
+        )
+        connection.execute(
+            "create table if not exists ops.builds (build_number bigint, build_id varchar, started_at timestamp,"
+            " ended_at timestamp, status varchar, published_at timestamp, input_fingerprint varchar,"
+            " input_files map(varchar, bigint), gates map(varchar, varchar), versions varchar, git_revision varchar)"
+        )
+        connection.execute(
+            "insert into ops.builds values (?, ?, timestamp '2026-01-02 03:04:00', timestamp '2026-01-02 03:04:06', ?,"
+            " timestamp '2026-01-02 03:04:05' + to_days(cast(? as integer)), 'f00', map {'participants': 2},"
+            " map {'raw': 'open'}, 'rapport 0.1.0', 'abc')",
+            [number, build, status, number - 7],
+        )
+        connection.execute(
+            "create table if not exists ops.findings_history as select cast(null as varchar) as build_id,"
+            " cast(null as bigint) as build_number, cast(null as timestamp) as published_at, *"
+            " from marts.inference_results limit 0"
+        )
+        connection.execute(
+            "insert into ops.findings_history by name select ? as build_id, ? as build_number, * from"
+            " marts.inference_results",
+            [build, number],
+        )
+    return path
