@@ -157,8 +157,8 @@ def test_answers_that_are_valid(logged: Warehouse, tmp_path: Path) -> None:
     for command in (
         ("rapport.contracts", "check", "--all"),
         ("rapport.contracts", "copy-marts", "--out", str(tmp_path / "copy.duckdb")),
-        ("rapport.export", "--out", str(tmp_path / "export")),
-        ("rapport.report", "--out", str(tmp_path / "page.html")),
+        ("rapport.release", "--out", str(tmp_path / "release")),
+        ("rapport.report", "--release", str(tmp_path / "release"), "--out", str(tmp_path / "page.html")),
     ):
         output += run_module(logged, *command)
     assert leaks(logged, output, besides=OF_THE_STUDY) == []
@@ -347,14 +347,15 @@ def test_a_database_whose_name_steers_the_terminal(tmp_path: Path) -> None:
     import os
 
     environment = {**os.environ, "RAPPORT_DB": str(tmp_path / f"x{STEERING}" / f"no{STEERING}.duckdb")}
-    for module in ("rapport.export", "rapport.report", "rapport.contracts copy-marts --out /tmp/nowhere.duckdb"):
+    for arguments in (
+        ("rapport.release",),
+        ("rapport.export",),
+        ("rapport.report", "--release", str(tmp_path / f"x{STEERING}")),
+        ("rapport.contracts", "copy-marts", "--out", str(tmp_path / "copy.duckdb")),
+        ("rapport.contracts", "check", "--raw", str(tmp_path / f"x{STEERING}")),
+    ):
         done = subprocess.run(
-            [sys.executable, "-m", *module.split()],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            cwd=ROOT,
+            [sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
         )
         assert done.returncode != 0
         printed = done.stdout + done.stderr
