@@ -166,12 +166,14 @@ def test_a_wrong_mode_ends_a_command_before_anything_is_read(built: Warehouse, m
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     """A link is not followed, a FIFO not touched, and what is gone no error; the group's bit of a folder stays."""
     other = tmp_path / "other"
-    other.touch(mode=0o644)
+    other.touch()
+    other.chmod(0o644)
     folder = tmp_path / "folder"
     folder.mkdir()
     folder.chmod(0o2775)
     (folder / "link").symlink_to(other)
-    os.mkfifo(folder / "fifo", 0o644)
+    os.mkfifo(folder / "fifo")
+    (folder / "fifo").chmod(0o644)
     set_modes([folder, tmp_path / "gone"])
     assert mode(other) == 0o644
     assert stat.S_IMODE((folder / "fifo").lstat().st_mode) == 0o644
