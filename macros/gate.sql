@@ -76,3 +76,8 @@ final as (
 
 select * from final
 {% endmacro %}
+
+{#- What whoever delivers the export can do about its rows. -#}
+{% macro advice_on_rows() -%}
+    Deliver the right rows with a later loaded_at or mend their files; docs/refresh.md says how faulty rows can wait in quarantine.
+{%- endmacro %}

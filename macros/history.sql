@@ -46,7 +46,11 @@
         counted bigint not null,
         total bigint not null
     );
-    -- Columns that an older version of this project wrote.
+    -- What an older version of this project kept.
+    drop table if exists ops.loaded_files;
+    drop table if exists ops.touched_participants;
+    drop table if exists ops.refreshed_tables;
+    drop table if exists ops.settled_rules;
     alter table ops.builds drop column if exists is_full_refresh;
     alter table ops.builds drop column if exists erasures;
     alter table ops.builds add column if not exists mapping_sha256 varchar;

@@ -19,7 +19,9 @@ final as (
         is_synthetic,
         cast('{{ var("study_start") }}' as date) as study_start,
         cast('{{ var("study_end") }}' as date) as study_end,
-        {% for name in ['min_followup_days', 'who5_cutoff', 'improvement_points', 'adult_age', 'min_cell', 'round_counts'] -%}
+        {% for name in [
+            'min_followup_days', 'who5_cutoff', 'improvement_points', 'adult_age', 'min_cell', 'round_counts'
+        ] -%}
         cast({{ var(name) }} as integer) as {{ name }},
         {% endfor -%}
         '{{ var("home_country") }}' as home_country,

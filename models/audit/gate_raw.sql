@@ -1,3 +1,2 @@
--- The raw export may be used when its rows break no critical rule, are all accounted for, and are about as many as last time.
-{{ gate([ref('audit_raw'), ref('audit_accepted'), ref('audit_rows'), ref('audit_volumes')], 'raw',
-    'Deliver the right rows with a later loaded_at or mend their files; docs/refresh.md says how faulty rows can wait in quarantine.') }}
+-- The current rows may be used when they break no critical rule, but for rows that may wait in quarantine.
+{{ gate([ref('audit_raw')], 'raw', advice_on_rows()) }}

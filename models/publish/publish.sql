@@ -1,5 +1,5 @@
 -- The one step that changes schema marts: all tables of this build in one transaction, or none.
--- depends_on: {{ ref('gate_files') }}, {{ ref('gate_raw') }}, {{ ref('gate_candidates') }}, {{ ref('gate_findings') }}, {{ ref('gate_reproduction') }}, {{ ref('volumes') }}
+-- depends_on: {{ ref('gate_files') }}, {{ ref('gate_raw') }}, {{ ref('gate_accepted') }}, {{ ref('gate_candidates') }}, {{ ref('gate_findings') }}, {{ ref('gate_reproduction') }}, {{ ref('volumes') }}
 {{ config(materialized='publication', schema='audit') }}
 {%- set tables = [
     ref('eligibility'),

@@ -9,7 +9,7 @@ ratings as (
 
 sessions as (
 
-    select * from {{ ref('study_sessions') }}
+    {{ study_sessions() }}
 
 ),
 

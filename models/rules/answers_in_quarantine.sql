@@ -1,5 +1,5 @@
 -- A row in quarantine could answer a criterion when the participant would pass it with that row; a value that breaks a rule of its own is given the benefit of the doubt.
--- depends_on: {{ ref('study_sessions') }}, {{ ref('care') }}, {{ ref('baseline_and_followup') }}, {{ ref('current_alliance_ratings') }}
+-- depends_on: {{ ref('stg_sessions') }}, {{ ref('care') }}, {{ ref('baseline_and_followup') }}, {{ ref('current_alliance_ratings') }}
 with
 {%- if var('on_bad_rows') == 'stop' %}
 
@@ -94,7 +94,7 @@ quarantined_ratings as (
 
 study_sessions as (
 
-    select * from {{ ref('study_sessions') }}
+    {{ study_sessions() }}
 
 ),
 

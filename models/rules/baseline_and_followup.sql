@@ -62,7 +62,7 @@ counted as (
 
     select
         *,
-        {{ dbt.datediff('baseline_on', 'followup_on', 'day') }} as days
+        {{ dbt.datediff('baseline_on', 'followup_on', 'day') }} as days  -- noqa: LT05
     from dated
 
 ),

@@ -3,7 +3,7 @@ with
 
 sessions as (
 
-    select * from {{ ref('study_sessions') }}
+    {{ study_sessions() }}
 
 ),
 
@@ -30,7 +30,7 @@ final as (
         first_session_at,
         last_session_at,
         total_sessions,
-        {{ dbt.datediff('first_day', 'last_day', 'day') }} as time_in_care_days,
+        {{ dbt.datediff('first_day', 'last_day', 'day') }} as time_in_care_days,  -- noqa: LT05
         case
             when coach_sessions = 0 then 'teletherapy'
             when therapist_sessions = 0 then 'telecoaching'

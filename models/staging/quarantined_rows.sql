@@ -1,5 +1,5 @@
 -- A row waits in quarantine when it breaks a rule on rows, or when it refers to a row that does and that no accepted row replaces.
--- depends_on: {{ ref('audit_raw') }}
+-- depends_on: {{ ref('gate_raw') }}
 with
 {%- if var('on_bad_rows') == 'stop' %}
 

@@ -69,7 +69,7 @@ STEPS = (
     ),
     Step(
         "export",
-        ("python", "-m", "rapport.export", "--out", "export"),
+        ("python", "-m", "rapport.release"),
         left="Marts are new, export and report are not.",
         if_refused="The message above names what may not leave; then `make export` and `make report`.",
         if_impossible="It could not be tried: mend what is named above, then `make export` and `make report`.",

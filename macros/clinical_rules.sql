@@ -1,3 +1,16 @@
+{#- A session counts when it was completed and its UTC date lies in the study window, both days included. -#}
+{% macro study_sessions() -%}
+    select
+        session_id,
+        participant_id,
+        provider_type,
+        started_at
+    from {{ ref('stg_sessions') }}
+    where
+        status = 'completed'
+        and {{ utc_date('started_at') }} between date '{{ var("study_start") }}' and date '{{ var("study_end") }}'
+{%- endmacro %}
+
 {#- A participant's alliance from the sums of their answers. -#}
 {% macro alliance_columns() -%}
     cast(bond_sum + goals_sum as double) / (bond_responses + goals_responses) as alliance_score,
