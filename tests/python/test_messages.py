@@ -376,3 +376,18 @@ def test_a_verdict_is_escaped_wherever_it_comes_from() -> None:
     [row] = verdict_table([verdict], "b", "l").to_pylist()
     assert row["detail"] == "é患者\\x9b"
     assert not any(mark in str(list(row.values())) for mark in "\x1b\x07\u202e")
+
+
+def test_a_suite_shows_no_column_but_that_of_column_names(tmp_path: Path) -> None:
+    """A rule whose examples are places shows the content of its column beside them."""
+    import json
+
+    from rapport.audit.suites import SuiteError, load_suites
+
+    suite = json.loads((ROOT / "expectations/raw/sessions.json").read_text(encoding="utf-8"))
+    for expectation in suite["expectations"]:
+        if expectation.get("kwargs", {}).get("column") == "duration_minutes" or "status" in expectation["meta"]["rule"]:
+            expectation["meta"]["example"] = "place"
+    (tmp_path / "sessions.json").write_text(json.dumps(suite), encoding="utf-8")
+    with pytest.raises(SuiteError, match=r"meta\.example is for column unreadable"):
+        load_suites(tmp_path)
