@@ -134,11 +134,6 @@
         sha256,
         rows
     from {{ source('raw', 'part_files') }};
-    {%- if run_query('select count(*) from ' ~ source('raw', 'erasures')).rows[0][0] %}
-    -- The export lists people to be erased: no figure and no count of an earlier build may point to one of them.
-    {{ forget_findings_of_few(var('min_cell')) }}
-    delete from ops.volumes where build_id <> '{{ invocation_id }}';
-    {%- endif %}
     update ops.builds
     set
         status = 'published',

@@ -87,7 +87,7 @@ def test_a_build_that_fails_leaves_nothing_open(built: Warehouse) -> None:
     assert modes_below(built.target) == {0o600, 0o700}
 
 
-def test_opening_to_read_changes_no_permission(built: Warehouse) -> None:
+def test_opening_to_read_changes_no_permission(built: Warehouse, tmp_path: Path) -> None:
     """Whoever has been given the file by hand keeps it until the next build."""
     built.db.chmod(0o644)
     assert built.dbt("show", "--inline", "select 1 as one").success
@@ -97,14 +97,13 @@ def test_opening_to_read_changes_no_permission(built: Warehouse) -> None:
     copy = built.db.with_name("copied.duckdb")
     copy.unlink(missing_ok=True)
     copy_marts(built.db, copy)
-    for module in ("rapport.export", "rapport.report"):
-        subprocess.run(
-            [sys.executable, "-m", module, "--out", str(built.db.with_name("out"))],
-            env={**os.environ, "RAPPORT_DB": str(built.db)},
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-        )
+    subprocess.run(
+        [sys.executable, "-m", "rapport.release", "--out", str(tmp_path / "release")],
+        env={**os.environ, "RAPPORT_DB": str(built.db)},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     assert mode(built.db) == 0o644
     copy.unlink()
 
@@ -167,12 +166,14 @@ def test_a_wrong_mode_ends_a_command_before_anything_is_read(built: Warehouse, m
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     """A link is not followed, a FIFO not touched, and what is gone no error; the group's bit of a folder stays."""
     other = tmp_path / "other"
-    other.touch(mode=0o644)
+    other.touch()
+    other.chmod(0o644)
     folder = tmp_path / "folder"
     folder.mkdir()
     folder.chmod(0o2775)
     (folder / "link").symlink_to(other)
-    os.mkfifo(folder / "fifo", 0o644)
+    os.mkfifo(folder / "fifo")
+    (folder / "fifo").chmod(0o644)
     set_modes([folder, tmp_path / "gone"])
     assert mode(other) == 0o644
     assert stat.S_IMODE((folder / "fifo").lstat().st_mode) == 0o644

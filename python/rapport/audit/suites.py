@@ -42,6 +42,7 @@ PLACE = "place"
 UNJUDGED = "could not be evaluated"
 """What the detail of a verdict begins with whose rule could not be asked."""
 SUITE_META = ("schema", "table", "label", "key", "repeated")
+UNREADABLE = "unreadable"
 RULE_META = {"rule": None, "example": (PLACE,)}
 
 
@@ -159,6 +160,9 @@ def load_suite(path: Path) -> Suite:
             known = RULE_META.get(name, ())
             if known is not None and value not in known:
                 raise SuiteError(f"{place}: meta.{name} {value!r} is not known")
+        if "example" in expectation["meta"] and expectation.get("kwargs", {}).get("column") != UNREADABLE:
+            # A place is shown with what stands in the column, and that may be an answer.
+            raise SuiteError(f"{place}: meta.example is for column {UNREADABLE}, which holds names of columns")
     if not any(expectation["type"] == "expect_table_row_count_to_be_between" for expectation in written):
         raise SuiteError(f"{path}: no expectation of a row count")
     try:

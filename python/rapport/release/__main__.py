@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rapport.disclosure import DisclosureError
+from rapport.messages import escape_lines
 from rapport.release.make import make_release
 from rapport.release.publication import Impossible, Refused
 
@@ -33,13 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         made = make_release(Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), options.out)
     except (Refused, Impossible, DisclosureError) as error:
-        print(f"rapport.release: {error}; nothing was released", file=sys.stderr)
+        print(escape_lines(f"rapport.release: {error}; nothing was released"), file=sys.stderr)
         return IMPOSSIBLE if isinstance(error, Impossible) else REFUSED
     manifest = made.manifest
     figures = sum(table["suppressed_figures"] for table in manifest["tables"].values())
     verb = "marked, none is withheld" if manifest["protection"] == "marked" else "withheld"
     print(
-        f"{options.out}: {len(manifest['tables'])} tables of build {manifest['build']['build_id']}"
+        f"{escape_lines(str(options.out))}: {len(manifest['tables'])} tables of build {manifest['build']['build_id']}"
         f" ({manifest['data']}), {figures} figures {verb} (min_cell {manifest['min_cell']},"
         f" counts rounded to {manifest['round_counts']})"
     )
