@@ -157,8 +157,8 @@ def test_accepted_values_and_ranges_are_those_that_the_suites_enforce() -> None:
         contract = RAW if layer == "raw" else PUBLISHED
         for expectation in suite["expectations"]:
             arguments = expectation["kwargs"]
-            if expectation["severity"] != "critical" or "column" not in arguments:
-                continue
+            if expectation["severity"] != "critical" or arguments.get("column", "unreadable") == "unreadable":
+                continue  # `unreadable` is no column of the export: the reading adds it
             prop = column(contract, f"{name}.{arguments['column']}")
             values = [
                 rule["arguments"]["validValues"]
