@@ -307,6 +307,19 @@ def test_a_release_is_whole_and_for_its_owner_only(
     assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
 
 
+def test_a_release_is_for_those_whom_the_file_mode_names(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAPPORT_FILE_MODE", "0640")
+    out = tmp_path / "release"
+    assert main(["--out", str(out)]) == GOOD
+    assert stat.S_IMODE(out.stat().st_mode) == 0o750
+    assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir() if path.is_file()} == {0o640}
+    monkeypatch.setenv("RAPPORT_FILE_MODE", "0666")
+    assert main(["--out", str(out)]) == 2
+    assert "RAPPORT_FILE_MODE is '0666'" in capfd.readouterr().err
+
+
 def test_the_export_is_another_name_of_it() -> None:
     assert export.main is main
 

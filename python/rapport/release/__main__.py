@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rapport.disclosure import DisclosureError
+from rapport.file_modes import FileModeError
 from rapport.messages import escape_lines
 from rapport.release.make import make_release
 from rapport.release.publication import Impossible, Refused
@@ -33,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         made = make_release(Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), options.out)
-    except (Refused, Impossible, DisclosureError) as error:
+    except (Refused, Impossible, DisclosureError, FileModeError) as error:
         print(escape_lines(f"rapport.release: {error}; nothing was released"), file=sys.stderr)
-        return IMPOSSIBLE if isinstance(error, Impossible) else REFUSED
+        return IMPOSSIBLE if isinstance(error, Impossible | FileModeError) else REFUSED
     manifest = made.manifest
     figures = sum(table["suppressed_figures"] for table in manifest["tables"].values())
     verb = "marked, none is withheld" if manifest["protection"] == "marked" else "withheld"

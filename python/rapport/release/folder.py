@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from typing import Any, Final
 
 import duckdb
 import pandas as pd
+
+from rapport.file_modes import folder_mode
 
 MANIFEST: Final = "manifest.json"
 EARLIER: Final = "earlier"
@@ -123,7 +124,8 @@ def write_release(
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside the folder that it becomes: a rename does not cross file systems.
     new = Path(tempfile.mkdtemp(prefix=f".{out.name}.new-", dir=out.parent))
-    umask = os.umask(stat.S_IRWXG | stat.S_IRWXO)
+    umask = os.umask(0o777 & ~folder_mode())
+    new.chmod(folder_mode())
     try:
         manifest = manifest | {"tables": {}}
         for name, frame in tables.items():
