@@ -321,9 +321,8 @@ def shuffled(source: Path, folder: Path, parts: int) -> None:
     """The same rows in another order, over other part files of small row groups."""
     chance = random.Random(7)
     for table in KEYS:
-        rows = pa.concat_tables(
-            (pq.read_table(path) for path in sorted((source / table).glob("*.parquet"))), promote_options="permissive"
-        )
+        files = [pq.read_table(path) for path in sorted((source / table).glob("*.parquet"))]
+        rows = pa.concat_tables(pa.table(dict(zip(file.column_names, file.columns, strict=True))) for file in files)
         order = list(range(len(rows)))
         chance.shuffle(order)
         (folder / table).mkdir(parents=True)

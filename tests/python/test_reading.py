@@ -12,10 +12,10 @@ import duckdb
 import pytest
 import yaml
 from conftest import ROOT, Warehouse
-from dbt.adapters.duckdb.environments import Environment
-from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper, LocalEnvironment
 
 from rapport.demo import write_demo_export
+from rapport.engine_errors import keep_errors_clean
 
 PARTICIPANTS = 100_000
 
@@ -31,7 +31,8 @@ class Reader:
         self.models: dict[int, str | None] = {}
         self.handed_over: dict[str, dict[str, int]] = defaultdict(dict)
         reader = self
-        run_python_job = Environment.run_python_job.__func__
+        keep_errors_clean()  # what it puts in place once is there before it is watched
+        run_python_job = LocalEnvironment.run_python_job
 
         def execute(cursor: Any, sql: str, bindings: Any = None) -> Any:
             if bindings is not None:
@@ -44,10 +45,10 @@ class Reader:
         def query(cursor: Any, sql: str) -> Any:
             return Relation(cursor._cursor.query(sql), sql, reader)
 
-        def python_job(cls: Any, con: Any, load: Any, identifier: str, *rest: Any) -> Any:
+        def python_job(con: Any, load: Any, identifier: str, *rest: Any) -> Any:
             reader.model = identifier
             try:
-                return run_python_job(cls, con, load, identifier, *rest)
+                return run_python_job(con, load, identifier, *rest)
             finally:
                 reader.model = None
                 reader.cursors.clear()  # an open one would keep the database locked
@@ -57,7 +58,7 @@ class Reader:
         monkeypatch.setattr(
             DuckDBCursorWrapper, "cursor", lambda cursor: DuckDBCursorWrapper(cursor._cursor.cursor()), raising=False
         )
-        monkeypatch.setattr(Environment, "run_python_job", classmethod(python_job))
+        monkeypatch.setattr(LocalEnvironment, "run_python_job", staticmethod(python_job))
 
     def profiled(self, cursor: duckdb.DuckDBPyConnection, statement: Any, *bindings: Any) -> Any:
         """Execute one statement; its profile is one file."""
