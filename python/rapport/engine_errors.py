@@ -22,6 +22,9 @@ from rapport.messages import escape_lines
 RAISED_HERE = re.compile(r"\AInvalid Input Error: (gate \w+ is closed|\w+: a column that its contract calls not null )")
 """What this project's own SQL says by ``raise_error``: it holds keys and no answers."""
 
+NOT_COMMITTED = re.compile(r"\ATransactionContext Error: Failed to commit: (Could not|Cannot|Failed to) \w+ ")
+"""A commit that failed at a file; one that fails at a constraint quotes a key."""
+
 ABOUT_THE_MACHINE = ("IO Error", "Out of Memory Error", "Permission Error", "Interrupt Error", "Connection Error")
 """Errors about files, memory and locks; no part file is read by a reader of DuckDB's that quotes its content."""
 
@@ -39,7 +42,8 @@ def clean_text(error: BaseException) -> str:
         return text
     if isinstance(error, OSError):
         return text
-    if isinstance(error, duckdb.Error) and (RAISED_HERE.match(text) or text.startswith(ABOUT_THE_MACHINE)):
+    is_shown = RAISED_HERE.match(text) or NOT_COMMITTED.match(text) or text.startswith(ABOUT_THE_MACHINE)
+    if isinstance(error, duckdb.Error) and is_shown:
         return text
     return without_values(text)
 
