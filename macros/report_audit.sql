@@ -12,6 +12,17 @@
             ~ " from audit.validation_results where build_id = '" ~ invocation_id ~ "'"
             ~ " and table_name = 'erasures' and rule = 'ids listed and found'"
         ) %}
+        {%- if var('on_bad_rows') == 'quarantine' %}
+            {%- set waiting = run_query(
+                "select table_name || ' ' || count(*) from quarantine.quarantined_rows group by table_name order by 1"
+            ) %}
+            {%- if waiting.rows %}
+                {%- do log(
+                    'Quarantine: rows wait, of ' ~ waiting.columns[0].values() | join(', ')
+                    ~ '; quarantine.quarantined_rows has their files, rows and rules', info=true
+                ) %}
+            {%- endif %}
+        {%- endif %}
         {%- for row in erasures.rows %}
             {%- do log(row[0], info=true) %}
         {%- endfor %}

@@ -126,7 +126,9 @@ def faults(declared: Mapping[str, Any], declared_in: str, command_line: Mapping[
     for place, names in ((declared_in, declared), ("--vars", command_line)):
         for name in names:
             if name not in known:
-                close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+                # Whoever has set the nearest name meant another one.
+                open_names = [other for other in known if other not in command_line]
+                close = difflib.get_close_matches(str(name), open_names, n=1, cutoff=0.5)
                 hint = f"did you mean {close[0]}?" if close else f"the vars are {', '.join(known)}"
                 lines.append(f"{name} is no var; {hint} ({place})")
     values = {**declared, **command_line}

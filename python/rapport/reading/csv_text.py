@@ -100,6 +100,8 @@ def read_text(
         header = reader.header(columns)
         yield from reader.rows(header)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        if str(error).startswith("Not a gzipped file"):
+            raise CsvFault("it is not packed with gzip, as its name says; unpacked text ends in .csv") from error
         raise CsvFault("its packed content is damaged or cut off") from error
 
 
@@ -422,7 +424,7 @@ def _chunks(file: IO[bytes], packing: str | None, max_unpacked_bytes: int) -> It
         try:
             chunk = stream.read(CHUNK_BYTES)
         except OSError as error:
-            if error.errno is not None:
+            if error.errno is not None or isinstance(error, gzip.BadGzipFile):
                 raise
             raise CsvFault("its packed content is damaged or cut off") from error
         if not chunk:

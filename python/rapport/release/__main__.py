@@ -49,7 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             f"rapport.release: warning: fewer than {manifest['least_count']} people are known to differ from the"
             f" release of build {', '.join(map(str, made.close))}; whoever has both can subtract them."
-            " Hand out one of them only.",
+            " Hand out one of them only, and of this folder nothing in `earlier`.",
+            file=sys.stderr,
+        )
+    if made.untold:
+        print(
+            "rapport.release: warning: it cannot be told how many people differ from the release of build"
+            f" {', '.join(map(str, made.untold))}: its figures are not in the history, as after an erasure. Hand out one of"
+            " them only, and of this folder nothing in `earlier`; delete there what may not be kept.",
             file=sys.stderr,
         )
     return GOOD

@@ -21,10 +21,12 @@ class Made:
     Attributes:
         manifest: what it says of itself.
         close: build numbers of earlier releases from which fewer than ``min_cell`` people are known to differ.
+        untold: those of earlier releases of which it cannot be told, because their build is not in the history.
     """
 
     manifest: dict[str, Any]
     close: tuple[int, ...]
+    untold: tuple[int, ...]
 
 
 def make_release(database: Path, out: Path) -> Made:
@@ -69,12 +71,14 @@ def make_release(database: Path, out: Path) -> Made:
         manifest = write_release(out, manifest, tables, types, frozen)
     except OSError as error:
         raise Impossible(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
-    close = []
-    for release in frozen:
+    close, untold = [], []
+    for release in [] if publication.is_synthetic else frozen:
         apart = people_apart(publication.findings, release.build_id, build_id)
-        if not publication.is_synthetic and apart is not None and apart < least:
+        if apart is None:
+            untold.append(int(release.manifest["build"]["build_number"]))
+        elif apart < least:
             close.append(int(release.manifest["build"]["build_number"]))
-    return Made(manifest, tuple(close))
+    return Made(manifest, tuple(close), tuple(untold))
 
 
 _MARKS = (SUPPRESSED, SUPPRESSED_COLUMNS)

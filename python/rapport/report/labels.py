@@ -43,8 +43,8 @@ LEVELS: Mapping[str, str] = {
 GROUPS: Mapping[str, str] = {
     "female": "females",
     "male": "males",
-    "within_usa": "participants within the USA",
-    "outside_usa": "participants outside the USA",
+    "within_usa": "participants within {home}",
+    "outside_usa": "participants outside {home}",
     "positive": "participants who screened positive",
     "negative": "participants who screened negative",
     "teletherapy": "teletherapy",

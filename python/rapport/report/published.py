@@ -190,6 +190,12 @@ class Published:
         return int(self.manifest["least_count"])
 
     @property
+    def home(self) -> str:
+        """The country whose residents are compared with all others, as it stands in a sentence."""
+        [country] = [row["value"] for row in self.tables["build_parameters"] if row["parameter"] == "home_country"]
+        return "the USA" if country == "US" else str(country)
+
+    @property
     def has_percentiles(self) -> bool:
         """Whether Table 1 has percentiles in the place of extremes."""
         return any(row["statistic"] == "p5" for row in self.tables["table_1"])

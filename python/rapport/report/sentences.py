@@ -192,8 +192,8 @@ def _two_groups(data: Published, analysis: str) -> Rich:
         r = record.number("effect_size").value
         return rich(
             "{a} rated the alliance {direction} than {b} ({medians}; {test}){size}.",
-            a=_capital(GROUPS[first]),
-            b=GROUPS[second],
+            a=_capital(GROUPS[first].format(home=data.home)),
+            b=GROUPS[second].format(home=data.home),
             direction="higher" if excess and excess > 0 else "lower" if excess else "differently",
             medians=medians,
             test=test,

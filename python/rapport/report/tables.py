@@ -236,8 +236,8 @@ def table_1(data: Published) -> Table:
         TableRow("Sex: female, n (%)", share("sex", "female"), demographic),
         TableRow("Sex: male, n (%)", share("sex", "male"), demographic),
         TableRow("Sex: missing, n (%)", share("sex", "missing"), demographic),
-        TableRow("Within USA, n (%)", share("country", "within_usa"), demographic),
-        TableRow("Outside USA, n (%)", share("country", "outside_usa"), demographic),
+        TableRow(f"Within {data.home}, n (%)", share("country", "within_usa"), demographic),
+        TableRow(f"Outside {data.home}, n (%)", share("country", "outside_usa"), demographic),
         TableRow("Alliance score, M (SD)", mean("alliance_score"), clinical),
         TableRow(f"Alliance score, median{reach}", median("alliance_score", 2), clinical),
         TableRow("Screened positive, n (%)", share("screened_positive"), clinical),
@@ -469,7 +469,7 @@ def alliance_tests(data: Published) -> Table:
             ],
             " vs ",
         )
-        label = f"By {what}: {_short(first)} vs {_short(second)}"
+        label = f"By {what}: {_short(first, data.home)} vs {_short(second, data.home)}"
         line(
             label,
             record,
@@ -537,10 +537,10 @@ def alliance_tests(data: Published) -> Table:
     return Table("alliance-tests", "Aim 1. Alliance by group", "Comparison", columns, rows, [*fixed_notes, *notes])
 
 
-def _short(group: str) -> str:
+def _short(group: str, home: str) -> str:
     return {
-        "outside_usa": "outside USA",
-        "within_usa": "within USA",
+        "outside_usa": f"outside {home}",
+        "within_usa": f"within {home}",
         "positive": "positive",
         "negative": "negative",
     }.get(group, group)
