@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if made.untold:
         print(
             "rapport.release: warning: it cannot be told how many people differ from the release of build"
-            f" {', '.join(map(str, made.untold))}: its figures are not in the history, as after an erasure. Hand out one of"
-            " them only, and of this folder nothing in `earlier`; delete there what may not be kept.",
+            f" {', '.join(map(str, made.untold))}: its figures are not in the history, as after an erasure. Hand out"
+            " one of them only, and of this folder nothing in `earlier`; delete there what may not be kept.",
             file=sys.stderr,
         )
     return GOOD
