@@ -697,4 +697,4 @@ def test_make_knows_the_command() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert "\n## make release " in makefile
     assert "-m rapport.release" in makefile
-    assert "-m rapport.export --out release" in makefile
+    assert "\nexport: release\n" in makefile

@@ -37,7 +37,6 @@ JUDGED = frozenset(
         "expect_column_values_to_be_unique",
         "expect_column_values_to_not_be_in_set",
         "expect_column_values_to_not_be_null",
-        "expect_compound_columns_to_be_unique",
         "expect_multicolumn_sum_to_equal",
         "expect_multicolumn_values_to_be_equal",
         "expect_select_column_values_to_be_unique_within_record",
@@ -47,7 +46,6 @@ JUDGED = frozenset(
         "expect_table_columns_to_match_set",
         "expect_table_row_count_to_be_between",
         "expect_table_row_count_to_equal",
-        "expect_table_row_count_to_equal_other_table",
         "unexpected_rows_expectation",
     }
 )
