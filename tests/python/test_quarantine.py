@@ -202,8 +202,6 @@ def found_in(warehouse: Warehouse, keys: set[str]) -> set[str]:
                 f'select string_agg(row::varchar, chr(10)) from "{schema}"."{name}" as row'
             ).fetchall()[0][0]
             found |= {key for key in keys if text and key in text}
-            if text and any(key in text for key in keys):
-                print("FOUND", schema, name)
     return found
 
 
