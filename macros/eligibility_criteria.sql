@@ -49,3 +49,29 @@
         },
     ]) }}
 {% endmacro %}
+
+{#- The facts of every participant with the study's answer to each criterion, whether all hold, the first that fails and why. -#}
+{% macro judged_participants() -%}
+    {%- set criteria = eligibility_criteria() -%}
+    select
+        *,
+        {{ criteria | map(attribute='flag') | join(' and ') }} as is_eligible,
+        case
+            {%- for criterion in criteria %}
+            when not {{ criterion.flag }} then '{{ criterion.name }}'
+            {%- endfor %}
+        end as first_failed_criterion,
+        case
+            {%- for criterion in criteria %}
+            when not {{ criterion.flag }} then {{ criterion.reason }}
+            {%- endfor %}
+        end as exclusion_reason
+    from (
+        select
+            *,
+            {%- for criterion in criteria %}
+            coalesce({{ criterion.condition }}, false) as {{ criterion.flag }}{% if not loop.last %},{% endif %}
+            {%- endfor %}
+        from {{ ref('participant_facts') }}
+    ) as answered
+{%- endmacro %}

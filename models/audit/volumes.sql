@@ -46,8 +46,8 @@ with
         {%- for condition in measures[table].measures.values() %}
         count(case when {{ condition }} then 1 end) as counted_{{ loop.index }},
         {%- endfor %}
-        min({{ utc_date(measures[table].moment) }}) as first_event_on,
-        max({{ utc_date(measures[table].moment) }}) as last_event_on,
+        {{ utc_date('min(' ~ measures[table].moment ~ ')') }} as first_event_on,
+        {{ utc_date('max(' ~ measures[table].moment ~ ')') }} as last_event_on,
         max(loaded_at) as last_loaded_at
     from {{ ref('stg_' ~ table) }}
 

@@ -1,9 +1,9 @@
 -- The cohort is everyone eligible, with all that the analyses ask of a participant.
 with
 
-facts as (
+judged as (
 
-    select * from {{ ref('participant_facts') }}
+    {{ judged_participants() }}
 
 ),
 
@@ -24,7 +24,7 @@ final as (
         utilization_type,
         total_sessions,
         time_in_care_days
-    from facts
+    from judged
     where is_eligible
 
 )

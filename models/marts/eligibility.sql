@@ -1,9 +1,9 @@
 -- A participant is eligible when every criterion holds; the first that fails, in the study's order, is the reason kept.
 with
 
-facts as (
+judged as (
 
-    select * from {{ ref('participant_facts') }}
+    {{ judged_participants() }}
 
 ),
 
@@ -17,7 +17,7 @@ final as (
         is_eligible,
         first_failed_criterion,
         exclusion_reason
-    from facts
+    from judged
 
 )
 

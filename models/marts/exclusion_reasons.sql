@@ -3,7 +3,7 @@ with
 
 eligibility as (
 
-    select * from {{ ref('participant_facts') }}
+    {{ judged_participants() }}
 
 ),
 

@@ -9,8 +9,7 @@ bands as (
         {{ band % 'baseline_score' }} as baseline_band,
         {{ band % 'followup_score' }} as followup_band,
         count(*) as participants
-    from {{ ref('participant_facts') }}
-    where is_eligible
+    from {{ ref('analysis_cohort') }}
     group by baseline_band, followup_band
 
 ),

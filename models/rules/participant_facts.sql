@@ -1,5 +1,4 @@
--- What the study asks of a participant, gathered once: account, care, baseline, follow-up and answers, each null where there is none, and the seven criteria in the study's order.
-{%- set criteria = eligibility_criteria() %}
+-- What the study asks of a participant, gathered once: account, care, baseline, follow-up and answers, each null where there is none.
 with
 
 participants as (
@@ -26,7 +25,7 @@ answers as (
 
 ),
 
-facts as (
+final as (
 
     select
         participants.participant_id,
@@ -56,59 +55,6 @@ facts as (
     left join care on participants.participant_id = care.participant_id
     left join scores on participants.participant_id = scores.participant_id
     left join answers on participants.participant_id = answers.participant_id
-
-),
-
-judged as (
-
-    select
-        *,
-        {%- for criterion in criteria %}
-        coalesce({{ criterion.condition }}, false) as {{ criterion.flag }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
-    from facts
-
-),
-
-final as (
-
-    select
-        participant_id,
-        age_years,
-        sex,
-        within_usa,
-        utilization_type,
-        total_sessions,
-        time_in_care_days,
-        baseline_score,
-        followup_score,
-        follow_up_days,
-        rated_sessions,
-        bond_responses,
-        goals_responses,
-        bond_sum,
-        goals_sum,
-        paired_ratings,
-        paired_bond,
-        paired_goals,
-        paired_bond_squares,
-        paired_goals_squares,
-        paired_products,
-        {%- for criterion in criteria %}
-        {{ criterion.flag }},
-        {%- endfor %}
-        {{ criteria | map(attribute='flag') | join(' and ') }} as is_eligible,
-        case
-            {%- for criterion in criteria %}
-            when not {{ criterion.flag }} then '{{ criterion.name }}'
-            {%- endfor %}
-        end as first_failed_criterion,
-        case
-            {%- for criterion in criteria %}
-            when not {{ criterion.flag }} then {{ criterion.reason }}
-            {%- endfor %}
-        end as exclusion_reason
-    from judged
 
 )
 

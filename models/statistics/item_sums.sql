@@ -2,9 +2,15 @@
 -- depends_on: {{ ref('gate_candidates') }}
 with
 
+judged as (
+
+    {{ judged_participants() }}
+
+),
+
 facts as (
 
-    select * from {{ ref('participant_facts') }}
+    select * from judged
     where is_eligible
 
 ),

@@ -55,6 +55,12 @@ CONDITION_ON_ROWS = re.compile(
 MORE_THAN_A_CONDITION = re.compile(
     r"\b(select|where|group|having|qualify|window|over|order|limit|offset|sample|union|intersect|except)\b|--|/\*|;"
 )
+CONDITION_ON_TABLE = re.compile(
+    r"select min\([\w.]+\)(?:, min\([\w.]+\))* from \{batch\} having (?P<condition>.+)", re.DOTALL
+)
+"""A query for one row if aggregates of the judged table meet a condition."""
+TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
+"""A text or a quoted name, which may hold any word."""
 LONG_LIST = 16
 """From how many values on a set is looked up instead of compared value by value."""
 
@@ -73,9 +79,25 @@ class RowCondition:
         parts = CONDITION_ON_ROWS.fullmatch(query.strip())
         if not parts:
             return None
-        # Texts and quoted names may hold any word.
-        bare = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "''", f"{parts['source']} {parts['condition']}").lower()
+        bare = TEXT.sub("''", f"{parts['source']} {parts['condition']}").lower()
         return None if MORE_THAN_A_CONDITION.search(bare) else cls(**parts.groupdict())
+
+
+def counted_in_a_scan(query: str) -> str | None:
+    """How many rows a query finds, as an aggregate of the judged table; ``None`` if it takes more than a scan of it."""
+    union = " union all "
+    if query.count(union) != TEXT.sub("''", query).count(union):
+        return None
+    counts = []
+    for part in query.split(union):
+        on_rows, on_table = RowCondition.of(part), CONDITION_ON_TABLE.fullmatch(part.strip())
+        if on_rows and on_rows.source == "{batch}":
+            counts.append(f"count(*) filter (where {on_rows.condition})")
+        elif on_table and not MORE_THAN_A_CONDITION.search(TEXT.sub("''", on_table["condition"]).lower()):
+            counts.append(f"case when {on_table['condition']} then 1 else 0 end")
+        else:
+            return None
+    return " + ".join(counts)
 
 
 class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
@@ -242,10 +264,9 @@ class RowsOfAQuery(TableMetricProvider):  # type: ignore[misc]
     ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         domain = {"table": None, **metric_domain_kwargs}  # as rules on columns write it: what differs is asked apart
         query = metric_value_kwargs["unexpected_rows_query"]
-        parts = RowCondition.of(query)
-        if parts and " join " not in parts.source and " as " not in parts.source:
-            condition: sqlalchemy.ColumnElement[bool] = sqlalchemy.literal_column(f"({parts.condition})")
-            return sqlalchemy.func.count().filter(condition), domain, {}
+        in_a_scan = counted_in_a_scan(query)
+        if in_a_scan:
+            return sqlalchemy.literal_column(f"({in_a_scan})"), domain, {}
         rows = execution_engine.batch_manager.active_batch_data.count(query)
         if rows is None:
             rows = UnexpectedRowsQueryRowCount._sqlalchemy(

@@ -10,16 +10,9 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from rapport.audit.suites import (
-    UNEXPECTED_ROWS,
-    UNJUDGED,
-    check_dependencies,
-    fault_queries,
-    judge,
-    load_suites,
-    suite_parameters,
-)
+from rapport.audit.suites import UNJUDGED, fault_queries, judge_folder, queries_of, suite_parameters
 from rapport.audit.verdict import Verdict, verdict_table
+from rapport.audit_process import ask
 
 QUARANTINED = "quarantined"
 """Severity of a broken rule on rows whose rows go to quarantine instead of closing the gate."""
@@ -46,24 +39,13 @@ def judge_raw(
     Raises :class:`SuiteError` as :func:`run_suites` does.
     """
     parameters = suite_parameters(build)
-    suites = load_suites(folder)
-    check_dependencies(connection, suites, tables)
-    verdicts = judge(connection, suites, parameters)
-    if parameters["on_bad_rows"] == "quarantine":
-        rules_on_rows = {
-            (suite.label, expectation.meta["rule"])
-            for suite in suites
-            for expectation in suite.expectations.expectations
-            if expectation.expectation_type == UNEXPECTED_ROWS or hasattr(expectation, "map_metric")
-        }
-        verdicts = [
-            replace(verdict, severity=QUARANTINED)
-            if (verdict.table_name, verdict.rule) in rules_on_rows
-            and verdict.severity == "critical"
-            and verdict.detail is None
-            else verdict
-            for verdict in verdicts
-        ]
+    may_wait = parameters["on_bad_rows"] == "quarantine"
+    verdicts = [
+        replace(verdict, severity=QUARANTINED)
+        if may_wait and is_on_rows and verdict.severity == "critical" and verdict.detail is None
+        else verdict
+        for verdict, is_on_rows in ask(judge_folder, connection, str(folder), queries_of(tables), parameters)
+    ]
     return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
 
 
@@ -120,8 +102,7 @@ def find_faults(
         rules: dict[str, list[str]] = {}
         for row in broken.itertuples(index=False):
             rules.setdefault(str(row.table_name), []).append(str(row.rule))
-        suites = load_suites(folder)
-        for label, rule, faults in fault_queries(connection, suites, rules, suite_parameters(build)):
+        for label, rule, faults in ask(fault_queries, connection, str(folder), rules, suite_parameters(build)):
             queries.append(
                 f"select {_literal(label)}, part_file, row_number, row_key::varchar, {_literal(rule)} from ({faults})"
             )
@@ -146,9 +127,9 @@ def judge_accepted(
     if not faults:
         verdict = Verdict("raw export", "nothing is in quarantine", "info", True, "quarantine")
         return verdict_table([verdict], str(parameters["build_id"]), "accepted")
-    suites = [suite.on_tables(CURRENT, ACCEPTED) for suite in load_suites(folder)]
-    check_dependencies(connection, suites, tables)
-    return verdict_table(judge(connection, suites, parameters), str(parameters["build_id"]), "accepted")
+    moved = (CURRENT, ACCEPTED)
+    judged = ask(judge_folder, connection, str(folder), queries_of(tables), parameters, moved)
+    return verdict_table([verdict for verdict, _ in judged], str(parameters["build_id"]), "accepted")
 
 
 def _literal(text: str) -> str:

@@ -16,7 +16,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ import pyarrow as pa
 from rapport.audit.kinds import why_not_judged
 from rapport.audit.startup import import_great_expectations
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
+from rapport.audit_process import ask
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -124,7 +125,21 @@ def load_suites(folder: Path | str) -> list[Suite]:
     paths = sorted(Path(folder).glob("*.json"))
     if not paths:
         raise SuiteError(f"{folder}: no suite (*.json)")
-    return [load_suite(path) for path in paths]
+    return _READY.pop(_as_they_stand(folder), None) or [load_suite(path) for path in paths]
+
+
+_READY: dict[tuple[tuple[str, bytes], ...], list[Suite]] = {}
+"""Suites that were loaded before anybody asked for them, by their files and what these held."""
+
+
+def load_ahead(folder: Path | str) -> None:
+    """Load the suites of a folder for the next one who asks; what is wrong with them is for that one to hear."""
+    with suppress(SuiteError, OSError):
+        _READY[_as_they_stand(folder)] = load_suites(folder)
+
+
+def _as_they_stand(folder: Path | str) -> tuple[tuple[str, bytes], ...]:
+    return tuple((str(path.absolute()), path.read_bytes()) for path in sorted(Path(folder).glob("*.json")))
 
 
 def load_suite(path: Path) -> Suite:
@@ -208,19 +223,46 @@ def run_suites(
     ``tables``: it might judge what an earlier build left.
     """
     parameters = suite_parameters(build)
+    judged = ask(judge_folder, connection, str(folder), queries_of(tables), parameters)
+    return verdict_table([verdict for verdict, _ in judged], str(parameters["build_id"]), Path(folder).name)
+
+
+def queries_of(tables: Iterable[duckdb.DuckDBPyRelation]) -> list[str]:
+    """What tables are, as SQL."""
+    return [table.sql_query() for table in tables]
+
+
+def judge_folder(
+    connection: duckdb.DuckDBPyConnection,
+    folder: str,
+    tables: Iterable[str],
+    parameters: dict[str, Any],
+    moved: tuple[str, str] | None = None,
+) -> list[tuple[Verdict, bool]]:
+    """Verdicts of all suites of a folder, each with whether its rule is one on rows.
+
+    ``tables``: what the suites may look at, as SQL. ``moved``: see :meth:`Suite.on_tables`.
+
+    Raises :class:`SuiteError` as :func:`run_suites` does.
+    """
     suites = load_suites(folder)
+    if moved:
+        suites = [suite.on_tables(*moved) for suite in suites]
     check_dependencies(connection, suites, tables)
-    verdicts = judge(connection, suites, parameters)
-    return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
+    on_rows = {
+        (suite.label, expectation.meta["rule"])
+        for suite in suites
+        for expectation in suite.expectations.expectations
+        if expectation.expectation_type == UNEXPECTED_ROWS or hasattr(expectation, "map_metric")
+    }
+    return [(item, (item.table_name, item.rule) in on_rows) for item in judge(connection, suites, parameters)]
 
 
-def check_dependencies(
-    connection: duckdb.DuckDBPyConnection, suites: Iterable[Suite], tables: Iterable[duckdb.DuckDBPyRelation]
-) -> None:
+def check_dependencies(connection: duckdb.DuckDBPyConnection, suites: Iterable[Suite], tables: Iterable[str]) -> None:
     """Raises :class:`SuiteError` if a suite looks at a table that the calling model does not depend on."""
     declared: set[str] = set()
     for table in tables:
-        declared |= tables_of(connection, table.sql_query())
+        declared |= tables_of(connection, table)
     for suite in suites:
         overlooked = sorted(suite.tables(connection) - declared)
         if overlooked:
@@ -247,19 +289,21 @@ def judge(
 
 def fault_queries(
     connection: duckdb.DuckDBPyConnection,
-    suites: Iterable[Suite],
+    folder: str,
     rules: dict[str, list[str]],
     parameters: dict[str, Any] | None = None,
-) -> Iterator[tuple[str, str, str]]:
-    """Queries for all rows that some rules object to: label of the suite, rule and SQL, nothing of it run.
+) -> list[tuple[str, str, str]]:
+    """Queries for all rows that some rules of a folder object to: label of the suite, rule and SQL, nothing of it run.
 
     ``rules``: the rules by label. A query returns ``part_file``, ``row_number``, ``row_key`` and, for a rule on
     uniqueness, ``loaded_at``. Its condition is the one that Great Expectations counts by.
     """
-    with _judges(connection, suites, parameters) as judges:
-        for judge_ in judges:
-            for rule in rules.get(judge_.suite.label, []):
-                yield judge_.suite.label, rule, judge_.fault_query(rule)
+    with _judges(connection, load_suites(folder), parameters) as judges:
+        return [
+            (judge_.suite.label, rule, judge_.fault_query(rule))
+            for judge_ in judges
+            for rule in rules.get(judge_.suite.label, [])
+        ]
 
 
 @contextmanager
