@@ -232,8 +232,43 @@ def test_extremes_are_percentiles_on_real_data(tmp_path: Path) -> None:
     assert {"p5", "p95"} <= set(real["statistic"])
     assert not {"min", "max"} & set(real["statistic"])
     assert not {"min", "max"} & set(released(tmp_path, marts("large"))["table_1"]["statistic"])
+    for percentile in ("p5", "p95"):
+        rows = real[real["statistic"] == percentile]
+        is_score = rows["variable"] == "alliance_score"
+        assert (rows.loc[~is_score, "value"] % 1 == 0).all()
+        assert (rows.loc[is_score, "value"] * 2 % 1 == 0).all(), "half points"
+        exact = tables["table_1"].merge(rows, on=["variable", "utilization_type", "statistic"], suffixes=("", "_given"))
+        off = (exact["value"] - exact["value_given"]).abs()
+        assert len(off) == 5 * 4
+        assert (off <= np.where(exact["variable"] == "alliance_score", 0.25, 0.5)).all()
     synthetic = released(tmp_path, marts("large"), synthetic=True)["table_1"]
     assert {"min", "max"} <= set(synthetic["statistic"])
+
+
+def test_medians_of_whole_numbers_are_whole(tmp_path: Path) -> None:
+    """Half a unit tells that the number of people is even."""
+    before = marts("tied")["table_1"].query("statistic == 'median'").set_index(["variable", "utilization_type"])
+    after = released(tmp_path, marts("tied"))["table_1"].query("statistic == 'median'")
+    after = after.set_index(["variable", "utilization_type"])
+    whole = [name for name in after.index if name[0] != "alliance_score"]
+    assert (before.loc[whole, "value"] % 1 == 0.5).any()
+    assert (after.loc[whole, "value"].dropna() % 1 == 0).all()
+    assert ((after["value"] - before["value"]).abs().dropna() <= 0.5).all()
+
+
+def test_a_mean_has_no_digit_that_tells_its_parts_how_large_they_are(tmp_path: Path) -> None:
+    """Two people more or fewer move a mean by less than a unit of its last digit, each by a deviation."""
+    seen = set()
+    for cohort in ("unbalanced", "tied", "large"):
+        table_1 = released(tmp_path, marts(cohort))["table_1"]
+        value = table_1.dropna(subset="value").set_index(["variable", "utilization_type", "statistic"])["value"]
+        for variable, column, statistic in value.index:
+            if statistic == "mean":
+                mean, sd, n = (value[variable, column, name] for name in ("mean", "sd", "n"))
+                unit = 10.0 ** -max(len(f"{figure:.2f}".rstrip("0").partition(".")[2]) for figure in (mean, sd))
+                assert unit >= min(1.0, 1.9 * sd / n), (cohort, variable, column)
+                seen.add(unit)
+    assert seen >= {1.0, 0.1, 0.01}
 
 
 def test_rows_judged_and_left_out_give_no_count_back(tmp_path: Path) -> None:
