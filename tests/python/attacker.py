@@ -2,7 +2,8 @@
 
 The programme shares no code with the package. It knows what a reader of ``docs/disclosure.md`` knows: how the study's
 tables add up, that a count is shown as the middle of its five, that a zero is shown, how each statistic is computed and
-to how many digits it is given. From each statistic it solves for the numbers of people that agree with it; all of that
+to how many digits it is given, and from which n. From each statistic it solves for the numbers of people that agree with
+it: those within the five of a rounded count that are left say whether it tells more than was released. All of that
 are the rows of one integer programme over the joint table of the people's attributes, which bounds every small count.
 
 ``python tests/python/attacker.py --seeds 40`` draws exports of 20 to 2,000 invented people, releases each as if it were
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from html import unescape
 from itertools import product
 from pathlib import Path
@@ -53,6 +55,7 @@ PARAMETERS = {
 }
 Where = Mapping[str, str | Iterable[str]]
 Tables = Mapping[str, pd.DataFrame]
+Test = Callable[[int], bool]
 
 
 # --- What a reader gets: the files, and the page
@@ -91,10 +94,8 @@ def decimals_of(value: float) -> int:
 
 
 def half_unit(value: float) -> float:
-    """By how much a figure may have been rounded. Digits that were zeros are not seen: one more place is allowed."""
-    return (
-        0.5 * 10.0 ** -max(decimals_of(value) - 1, 0) if decimals_of(value) > 1 else 0.5 * 10.0 ** -decimals_of(value)
-    )
+    """By how much a figure may have been rounded, were it given to no more decimals than are written."""
+    return 0.5 * 10.0 ** -decimals_of(value) + 1e-12
 
 
 def span(function: Callable[[int], bool], low: int, high: int) -> tuple[int, int] | None:
@@ -158,14 +159,128 @@ def agrees_effect(t: float, d: float) -> Callable[[int], bool]:
 
 
 def agrees_rank(p: float, r: float) -> Callable[[int], bool]:
-    """Whether r = Z/√N belongs to this P (the continuity correction moves Z by little)."""
+    """Whether r = Z/√N belongs to this P; the continuity correction takes a twentieth off Z of 20 people, less of more."""
 
     def agrees(n: int) -> bool:
         if p in (0.0, 1.0) or r <= 0:
             return True
         z_low, z_high = (stats.norm.isf(min(max(q, 1e-9), 1.0) / 2) for q in (p + 0.0005, p - 0.0005))
         low, high = (max(r + sign * half_unit(r), 0.0) * math.sqrt(n) for sign in (-1, 1))
-        return low <= z_high + 0.5 and high >= z_low - 0.5
+        return low <= z_high + 3 / n and high >= z_low
+
+    return agrees
+
+
+def agrees_correlation(rho: float, t: float) -> Callable[[int], bool]:
+    """Whether t = ρ √((n − 2)/(1 − ρ²))."""
+
+    def agrees(n: int) -> bool:
+        ends = [min(max(abs(rho) + sign * half_unit(rho), 0.0), 0.999999) for sign in (-1, 1)]
+        low, high = (end * math.sqrt((n - 2) / (1 - end**2)) for end in ends)
+        return low <= abs(t) + half_unit(t) and high >= abs(t) - half_unit(t)
+
+    return agrees
+
+
+def agrees_fisher(rho: float, low: float, high: float) -> Callable[[int], bool]:
+    """Whether the limits of ρ are Fisher's, with Bonett and Wright's error."""
+
+    def agrees(n: int) -> bool:
+        if n <= 3 or abs(rho) > 0.99:
+            return True
+        margin = stats.norm.ppf(0.975) * math.sqrt((1 + rho * rho / 2) / (n - 3))
+        return all(
+            math.tanh(math.atanh(rho - half_unit(rho)) + sign * margin) - half_unit(limit) <= limit + 0.002
+            and math.tanh(math.atanh(rho + half_unit(rho)) + sign * margin) + half_unit(limit) >= limit - 0.002
+            for sign, limit in ((-1, low), (1, high))
+        )
+
+    return agrees
+
+
+def agrees_eta(f: float, eta: float, df: int, groups: int) -> Callable[[int], bool]:
+    """Whether η² = F df ÷ (F df + n − groups)."""
+
+    def agrees(n: int) -> bool:
+        if n <= groups:
+            return False
+        low, high = (
+            max(f + sign * half_unit(f), 0.0) * df / (max(f + sign * half_unit(f), 0.0) * df + n - groups)
+            for sign in (-1, 1)
+        )
+        return low <= eta + half_unit(eta) and high >= eta - half_unit(eta)
+
+    return agrees
+
+
+def agrees_rank_eta(h: float, eta: float, df: int) -> Callable[[int], bool]:
+    """Whether η² = (H − df) ÷ (n − df − 1)."""
+
+    def agrees(n: int) -> bool:
+        if n <= df + 1:
+            return False
+        low, high = ((h + sign * half_unit(h) - df) / (n - df - 1) for sign in (-1, 1))
+        return low <= eta + half_unit(eta) and high >= eta - half_unit(eta)
+
+    return agrees
+
+
+def agrees_percentile(
+    value: float, half: float, percent: int, mean: float, sd: float, least: float, answers: Callable[[int], int] | None
+) -> Callable[[int], bool]:
+    """Whether n observations can have this percentile (R: type 7), given their mean and deviation.
+
+    The two between which it lies are whole numbers, or without any more than ``answers`` answers to an item scores:
+    sums over their number. How far apart they can be, mean and deviation bound: the j-th smallest of n is at most
+    mean + σ √((j − 1)/(n − j + 1)), at least mean − σ √((n − j)/j).
+    """
+
+    def agrees(n: int) -> bool:
+        place = percent * (n - 1) / 100
+        below = math.floor(place + 1e-9)
+        part = max(place - below, 0.0)
+        mean_unit, sigma = half_unit(mean), (sd + half_unit(sd)) * math.sqrt((n - 1) / n)
+        ends = []
+        for j in (below + 1, min(below + 2, n)):
+            high = mean + mean_unit + sigma * math.sqrt((j - 1) / (n - j + 1))
+            low = mean - mean_unit - sigma * math.sqrt((n - j) / j)
+            ends.append((max(low, least), high))
+        lower, upper = (possible(*end, n) for end in ends)
+        if part < 1e-9:
+            return bool(len(lower)) and bool((np.abs(lower - value) <= half + 1e-9).any())
+        # For each lower one the upper ones that make the percentile.
+        lower = lower[lower <= value + half + 1e-9]
+        first = np.searchsorted(upper, np.maximum(lower, (value - half - 1e-9 - lower) / part + lower) - 1e-9)
+        last = np.searchsorted(upper, (value + half + 1e-9 - lower) / part + lower, side="right")
+        return bool((last > first).any())
+
+    def possible(low: float, high: float, n: int) -> np.ndarray:
+        if answers is None:
+            return np.arange(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1, dtype=float)
+        scores = scores_of(answers(n))
+        return scores[(scores >= low - 1e-9) & (scores <= high + 1e-9)]
+
+    return agrees
+
+
+@lru_cache
+def scores_of(answers: int) -> np.ndarray:
+    """All alliance scores of up to so many answers of 1 to 5."""
+    return np.unique(np.concatenate([np.arange(k, 5 * k + 1) / k for k in range(1, min(answers, 60) + 1)]))
+
+
+def agrees_moments(mean: float, sd: float) -> Callable[[int], bool]:
+    """Whether n whole numbers can have this mean and deviation: sum and sum of squares are both even or both odd."""
+
+    def agrees(n: int) -> bool:
+        sums = range(math.ceil(n * (mean - half_unit(mean))), math.floor(n * (mean + half_unit(mean))) + 1)
+        for total in sums:
+            ends = [(n - 1) * max(sd + sign * half_unit(sd), 0.0) ** 2 + total**2 / n for sign in (-1, 1)]
+            first, last = math.ceil(ends[0] - 1e-6), math.floor(ends[1] + 1e-6)
+            first += (first - total) % 2
+            if first <= last:
+                return True
+        return False
 
     return agrees
 
@@ -229,10 +344,20 @@ class Attacker:
 
     base: int
     least: int
+    of_rounded: bool = True
+    """Whether the release says that its statistics are those of rounded numbers; else of exact ones."""
     rows: list[np.ndarray] = field(default_factory=list)
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
-    solved: int = 0
+    tests: dict[bytes, tuple[np.ndarray, list[Test]]] = field(default_factory=dict)
+    """By count: what a number of people has to agree with."""
+    left: dict[bytes, list[int]] = field(default_factory=dict)
+    """By count that is shown: the numbers that agree with every statistic."""
+    by_counts: dict[bytes, list[int]] = field(default_factory=dict)
+    """By count that is shown: the numbers that the rounded counts leave, of the whole and of its parts among them."""
+    statistics: int = 0
+    unread: int = 0
+    """Statistics that agree with no number: they were not made as the attacker thinks."""
 
     def __post_init__(self) -> None:
         """Lay out the unknowns."""
@@ -269,16 +394,70 @@ class Attacker:
             first = round(float(value)) - (self.base - 1) // 2  # type: ignore[arg-type]
             self.add(row, first, first + self.base - 1)
 
-    def solve(self, row: np.ndarray, agrees: Callable[[int], bool]) -> None:
-        """Enter the numbers between which a count agrees with a statistic."""
-        low, high = self.relaxed(row)
-        if high - low > 3000 or high == low:
+    def learn(self, row: np.ndarray, agrees: Callable[[int], bool], *, is_exact: bool = False) -> None:
+        """Keep a statistic of the people of a row; ``is_exact``: it is that of the people as they are."""
+        if is_exact or not self.of_rounded or self.base == 1:
+            test = agrees
+        else:
+            known: dict[int, bool] = {}
+
+            def test(n: int) -> bool:
+                n = n if n == 0 else n // self.base * self.base + (self.base - 1) // 2
+                return known[n] if n in known else known.setdefault(n, agrees(n))
+
+        self.tests.setdefault(row.tobytes(), (row, []))[1].append(test)
+
+    def solve(self) -> None:
+        """Find the numbers that agree with all statistics of their people."""
+        for key, (row, tests) in self.tests.items():
+            low, high = self.relaxed(row)
+            if high - low > 3000:
+                continue
+            candidates = self.by_counts[key] = list(range(low, high + 1))
+            self.statistics += len(tests)
+            for test in tests:
+                agreeing = [n for n in range(low, high + 1) if test(n)]
+                # A statistic that agrees with nothing was read wrongly: the attacker takes nothing from it.
+                if not agreeing:
+                    self.unread += 1
+                    continue
+                candidates = [n for n in candidates if n in agreeing]
+            if not candidates:
+                self.unread += 1
+                candidates = self.by_counts[key]
+            self.left[key] = candidates
+            self.add(row, candidates[0], candidates[-1])
+
+    def compare_with_parts(self, whole: np.ndarray, parts: list[np.ndarray], means: list[list[float]]) -> None:
+        """Weigh the means of parts until they give that of the whole: with enough digits only their numbers do.
+
+        ``means`` are of several variables: of each part, and of the whole at the end.
+        """
+        rows = [*parts, whole]
+        keys = [row.tobytes() for row in rows]
+        if any(key not in self.left for key in keys):
             return
-        found = span(agrees, low, high)
-        # A statistic that agrees with nothing was read wrongly: the attacker takes nothing from it.
-        if found is not None:
-            self.solved += 1
-            self.add(row, *found)
+        for left, weighed in ((self.by_counts, []), (self.left, means)):
+            choices = product(*(left[key] for key in keys[:-1]))
+            sizes = np.array([(*n, sum(n)) for n in choices if sum(n) in left[keys[-1]]])
+            for of_each in weighed:
+                if len(sizes) and not np.isnan(of_each).any():
+                    signs = np.array([*(1.0 for _ in parts), -1.0])
+                    slack = sizes @ np.array([half_unit(mean) for mean in of_each])
+                    sizes = sizes[np.abs(sizes @ (signs * of_each)) <= slack + 1e-9]
+            if len(sizes) == 0:
+                self.unread += 1
+                return
+            for i, key in enumerate(keys):
+                left[key] = sorted({int(n) for n in sizes[:, i]})
+        for key, row in zip(keys, rows, strict=True):
+            self.add(row, self.left[key][0], self.left[key][-1])
+
+    def told(self) -> list[tuple[int, int]]:
+        """Of each rounded count with statistics: how many numbers they leave, and how many rounded counts do."""
+        return [
+            (len(left), len(self.by_counts[key])) for key, left in self.left.items() if len(self.by_counts[key]) > 1
+        ]
 
     def relaxed(self, row: np.ndarray) -> tuple[int, int]:
         """Bounds of a count by the rows on the same cells alone: quick, and never too narrow."""
@@ -338,9 +517,9 @@ def group_of(finding: Mapping[str, object]) -> Where | None:
     return positive
 
 
-def read_release(tables: Tables, base: int, least: int, page: str = "") -> Attacker:
+def read_release(tables: Tables, base: int, least: int, page: str = "", *, of_rounded: bool = True) -> Attacker:
     """Enter everything that a release and its page tell."""
-    attacker = Attacker(base, least)
+    attacker = Attacker(base, least, of_rounded)
     _flow(attacker, tables)
     _table_1(attacker, tables["table_1"])
     _findings(attacker, tables["inference_results"])
@@ -349,6 +528,8 @@ def read_release(tables: Tables, base: int, least: int, page: str = "") -> Attac
     _transitions(attacker, tables["wellbeing_transitions"])
     for table, keys, column, value in read_page(page):
         _page_number(attacker, tables, table, keys, column, value)
+    attacker.solve()
+    _parts(attacker, tables)
     return attacker
 
 
@@ -396,23 +577,83 @@ def _table_1_row(attacker: Attacker, row: Mapping[str, object]) -> np.ndarray:
 def _table_1(attacker: Attacker, table: pd.DataFrame) -> None:
     for row in table[table["statistic"] == "n"].to_dict("records"):
         attacker.count(_table_1_row(attacker, row), row["value"])
-    whole = ("age_years", "follow_up_days", "total_sessions", "time_in_care_days")
-    means = table[(table["statistic"] == "mean") & table["variable"].isin(whole)]
-    for (name,), rows in means.groupby(["utilization_type"]):
-        # All variables together: an n has to agree with each mean.
-        tests = [agrees_mean(float(value)) for value in rows["value"].dropna()]
-        if tests:
-            row = _table_1_row(attacker, {"utilization_type": name, "variable": "participants"})
-            attacker.solve(row, lambda n, tests=tests: all(test(n) for test in tests))
+    value = table.assign(level=table["level"].fillna("")).set_index(["variable", "utilization_type", "statistic"])
+    figures = value.loc[value["level"] == "", "value"].dropna().to_dict()
+    for name in (*TYPES, "total"):
+        row = _table_1_row(attacker, {"utilization_type": name, "variable": "participants"})
+        sessions = [figures.get(("total_sessions", name, statistic)) for statistic in ("mean", "sd")]
+        for variable, least in SMALLEST.items():
+            of = {s: figures[variable, name, s] for s in STATISTICS if (variable, name, s) in figures}
+            if "mean" not in of or "sd" not in of:
+                continue
+            if variable != "alliance_score":
+                attacker.learn(row, agrees_mean(of["mean"]), is_exact=True)
+                attacker.learn(row, agrees_moments(of["mean"], of["sd"]), is_exact=True)
+            for statistic, percent in {"p5": 5, "median": 50, "p95": 95}.items():
+                if statistic in of:
+                    test = agrees_percentile(
+                        of[statistic],
+                        half_of(variable, statistic, of[statistic]),
+                        percent,
+                        of["mean"],
+                        of["sd"],
+                        least,
+                        _answers(*sessions) if variable == "alliance_score" else None,
+                    )
+                    attacker.learn(row, test, is_exact=True)
+
+
+SMALLEST: Mapping[str, float] = {
+    **{"age_years": 18, "alliance_score": 1, "follow_up_days": 7, "total_sessions": 1, "time_in_care_days": 0}
+}
+"""Variables of Table 1 that have a mean, and what none of the cohort is below."""
+STATISTICS = ("mean", "sd", "median", "p5", "p95")
+
+
+def half_of(variable: str, statistic: str, value: float) -> float:
+    """By how much a percentile may have been rounded: a reader knows the steps, and sees whether they are kept."""
+    if decimals_of(value) == 0 or (variable == "alliance_score" and value * 2 % 1 == 0):
+        coarse = {"alliance_score": 0.25}.get(variable, 0.5)
+        return coarse if statistic != "median" or variable != "alliance_score" else half_unit(value)
+    return half_unit(value)
+
+
+def _answers(mean: float | None, sd: float | None) -> Callable[[int], int]:
+    """Answers that one of n people can have given: two a session, and nobody has more sessions than n allow."""
+
+    def most(n: int) -> int:
+        if mean is None or sd is None:
+            return MOST
+        return 2 * math.floor(mean + half_unit(mean) + (sd + half_unit(sd)) * (n - 1) / math.sqrt(n))
+
+    return most
+
+
+def _parts(attacker: Attacker, tables: Tables) -> None:
+    """The whole is its utilization types: their means, weighted by their numbers."""
+    table_1 = tables["table_1"]
+    means = table_1[table_1["statistic"] == "mean"].set_index(["variable", "utilization_type"])["value"]
+    columns = (*TYPES, "total")
+    attacker.compare_with_parts(
+        attacker.cohort(),
+        [attacker.cohort(utilization_type=name) for name in TYPES],
+        [[means.get((variable, name), np.nan) for name in columns] for variable in SMALLEST],
+    )
+    findings = tables["inference_results"].set_index(["analysis", "term"])["estimate"]
+    attacker.compare_with_parts(
+        attacker.cohort(baseline="positive"),
+        [attacker.cohort(baseline="positive", utilization_type=name) for name in TYPES],
+        [
+            [
+                *(findings.get(("wellbeing_change_group_means", name), np.nan) for name in TYPES),
+                findings["wellbeing_change", "followup - baseline"],
+            ]
+        ],
+    )
 
 
 def _findings(attacker: Attacker, table: pd.DataFrame) -> None:
     records = table.to_dict("records")
-    by_row: dict[bytes, tuple[np.ndarray, list[Callable[[int], bool]]]] = {}
-
-    def learn(row: np.ndarray, agrees: Callable[[int], bool]) -> None:
-        by_row.setdefault(row.tobytes(), (row, []))[1].append(agrees)
-
     for record in records:
         where = group_of(record)
         if where is None:
@@ -427,21 +668,32 @@ def _findings(attacker: Attacker, table: pd.DataFrame) -> None:
         if analysis.endswith("_tukey") or analysis == "wellbeing_change_by_utilization":
             of_all, parameters = attacker.cohort(baseline="positive"), 3
         p = "p_value" if "p_value" in known else "p_adjusted"
+        figure = dict(record)
         if record["statistic_name"] == "t" and {"statistic", "p_value"} <= known:
-            learn(of_all, agrees_t(record["statistic"], record["p_value"], parameters))
+            attacker.learn(of_all, agrees_t(figure["statistic"], figure["p_value"], parameters))
         if record["statistic_name"] == "F" and {"statistic", "df", p} <= known:
-            learn(of_all, agrees_f(record["statistic"], record[p], int(record["df"]), parameters))
+            attacker.learn(of_all, agrees_f(figure["statistic"], figure[p], int(figure["df"]), parameters))
+            if "effect_size" in known:
+                test = agrees_eta(figure["statistic"], figure["effect_size"], int(figure["df"]), parameters)
+                attacker.learn(of_all, test)
+        if analysis == "alliance_by_utilization" and {"statistic", "effect_size"} <= known:
+            attacker.learn(row, agrees_rank_eta(figure["statistic"], figure["effect_size"], int(figure["df"])))
+        if analysis == "alliance_vs_age" and {"statistic", "estimate"} <= known:
+            attacker.learn(row, agrees_correlation(figure["estimate"], figure["statistic"]))
+            if "effect_size_low" in known:
+                test = agrees_fisher(figure["estimate"], figure["effect_size_low"], figure["effect_size_high"])
+                attacker.learn(row, test)
         if record["statistic_name"] == "W" and {"p_value", "effect_size"} <= known:
-            learn(row, agrees_rank(record["p_value"], record["effect_size"]))
+            attacker.learn(row, agrees_rank(figure["p_value"], figure["effect_size"]))
         if {"std_error", "ci_low", "ci_high"} <= known and not analysis.endswith("_tukey"):
-            learn(
-                row,
-                agrees_interval(
-                    record["estimate"], record["std_error"], record["ci_low"], record["ci_high"], parameters
-                ),
-            )
+            limits = (figure["ci_low"], figure["ci_high"])
+            attacker.learn(row, agrees_interval(figure["estimate"], figure["std_error"], *limits, parameters))
         if analysis in ("clinical_recovery", "clinical_improvement") and {"estimate", "ci_low"} <= known:
-            learn(row, agrees_wilson(record["estimate"], record["ci_low"], record["ci_high"], attacker.base))
+            attacker.learn(
+                row,
+                agrees_wilson(figure["estimate"], figure["ci_low"], figure["ci_high"], attacker.base),
+                is_exact=True,
+            )
             level = {"followup": "negative"} if analysis == "clinical_recovery" else {"improved": "yes"}
             hits = attacker.cohort(baseline="positive", **level)
             low, high = _class(record["n"], attacker.base)
@@ -449,12 +701,10 @@ def _findings(attacker: Attacker, table: pd.DataFrame) -> None:
             attacker.add(hits, max(0.0, record["estimate"] * low - wide), record["estimate"] * high + wide)
     t = {r["term"]: r for r in records if r["analysis"] == "wellbeing_change"}
     if not pd.isna(t["followup - baseline"]["statistic"]) and not pd.isna(t["d_z"]["effect_size"]):
-        learn(
+        attacker.learn(
             attacker.cohort(baseline="positive"),
             agrees_effect(t["followup - baseline"]["statistic"], t["d_z"]["effect_size"]),
         )
-    for row, tests in by_row.values():
-        attacker.solve(row, lambda n, tests=tests: all(test(n) for test in tests))
 
 
 def _fit(attacker: Attacker, table: pd.DataFrame) -> None:
@@ -467,8 +717,8 @@ def _fit(attacker: Attacker, table: pd.DataFrame) -> None:
             continue
         parameters = len(str(record["terms"]).split(" + ")) + 1
         df = int(record["df"])
-        attacker.solve(row, agrees_f(record["f_change"], record["p_value"], df, parameters))
-        attacker.solve(
+        attacker.learn(row, agrees_f(record["f_change"], record["p_value"], df, parameters))
+        attacker.learn(
             row, agrees_r_squared(record["r_squared"], record["delta_r_squared"], record["f_change"], df, parameters)
         )
 
@@ -684,11 +934,19 @@ def draw(seed: int) -> tuple[pd.DataFrame, pd.DataFrame, tuple[int, ...]]:
 
 def one_release(seed: int, folder: Path, *, synthetic: bool = False) -> tuple[pd.DataFrame, tuple[int, ...], Path, str]:
     """Draw an export, release it as if it were real, and write its page."""
-    from released import marts_of, write_warehouse
-
     from rapport.release import make_release
     from rapport.report import read_release as open_for_page
     from rapport.report.page import build_page
+
+    people, excluded, database = one_warehouse(seed, folder, synthetic=synthetic)
+    out = folder / f"release-{seed}"
+    make_release(database, out)
+    return people, excluded, out, build_page(open_for_page(out))
+
+
+def one_warehouse(seed: int, folder: Path, *, synthetic: bool = False) -> tuple[pd.DataFrame, tuple[int, ...], Path]:
+    """Draw an export, and write the warehouse that would be built of it."""
+    from released import marts_of, write_warehouse
 
     participants, ratings, excluded = draw(seed)
     rng = np.random.default_rng(seed + 1_000_000)
@@ -696,11 +954,10 @@ def one_release(seed: int, folder: Path, *, synthetic: bool = False) -> tuple[pd
         table: tuple(int(n) for n in rng.choice([0, 0, 1, 4, 9, 12, 30], 3))
         for table in ("participants", "sessions", "alliance_ratings")
     }
-    people, tables = marts_of(participants, ratings, excluded, left_out)  # type: ignore[arg-type]
-    database, out = folder / f"{seed}.duckdb", folder / f"release-{seed}"
+    people, tables = marts_of(participants, ratings, excluded, left_out, percentiles=True)  # type: ignore[arg-type]
+    database = folder / f"{seed}.duckdb"
     write_warehouse(database, tables, build=f"b-{seed}", synthetic=synthetic, evaluated=len(people) + sum(excluded))
-    make_release(database, out)
-    return people, excluded, out, build_page(open_for_page(out))
+    return people, excluded, database
 
 
 def copies_of(page: str) -> str:
@@ -709,14 +966,20 @@ def copies_of(page: str) -> str:
     return "\n".join(base64.b64decode(text).decode() for text in found)
 
 
-def on_seed(seed: int, folder: Path) -> tuple[int, list[Narrowed], int]:
-    """Attack the release of one export: people, small counts, statistics that narrowed an n."""
-    people, excluded, out, page = one_release(seed, folder)
+def on_seed(seed: int, folder: Path) -> tuple[int, list[Narrowed], Attacker]:
+    """Attack the release of one export: people, small counts, and what the attacker knows."""
+    return on_release(*one_release(seed, folder))
+
+
+def on_release(
+    people: pd.DataFrame, excluded: tuple[int, ...], out: Path, page: str
+) -> tuple[int, list[Narrowed], Attacker]:
+    """Attack a release whose people are known."""
     tables = read_files(out)
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     attacker = read_release(tables, manifest["round_counts"], manifest["least_count"], page)
     found = attack(people, excluded, attacker) + attack_bars(people, tables, manifest["round_counts"])
-    return len(people) + sum(excluded), found, attacker.solved
+    return len(people) + sum(excluded), found, attacker
 
 
 def main() -> int:
@@ -729,33 +992,41 @@ def main() -> int:
     from rapport.disclosure import quiet_solver
 
     lines = io.StringIO()
-    counted = broken = false = statistics = inherent = 0
+    counted = broken = false = statistics = inherent = unread = 0
     sizes: list[int] = []
+    rounded: list[tuple[int, int]] = []
     started = time.monotonic()
     for seed in range(options.first, options.first + options.seeds):
         with tempfile.TemporaryDirectory() as folder, quiet_solver():
-            size, found, solved = on_seed(seed, Path(folder))
+            size, found, attacker = on_seed(seed, Path(folder))
         sizes.append(size)
+        rounded += attacker.told()
         bad = [one for one in found if one.is_broken]
         wrong = [one for one in found if one.is_false]
         counted, broken, false = counted + len(found), broken + len(bad), false + len(wrong)
-        statistics, inherent = statistics + solved, inherent + sum(one.is_narrow and not one.is_broken for one in found)
+        statistics, unread = statistics + attacker.statistics, unread + attacker.unread
+        inherent += sum(one.is_narrow and not one.is_broken for one in found)
         for one in (*bad, *wrong):
             print(f"seed {seed}: {one.name} is {one.truth}, told {one.low} to {one.high}", file=sys.stderr)
         print(f"seed {seed}: {size} people, {len(found)} small counts, {len(bad)} narrowed", flush=True)
+    exact = sum(left == 1 for left, _ in rounded)
+    fewer = [left for left, of_counts in rounded if left < of_counts]
     print(
         f"{date.today().isoformat()}, seeds {options.first} to {options.first + options.seeds - 1}:"
         f" {options.seeds} exports of {min(sizes)} to {max(sizes)} people, {counted} small counts,"
-        f" {statistics} sets of statistics solved for their n. {broken} counts were narrowed below {MIN_CELL} candidates;"
+        f" {statistics} statistics solved for the n of {len(rounded)} rounded counts."
+        f" {broken} small counts were narrowed below {MIN_CELL} candidates;"
         f" about {false} the attacker was wrong; {inherent} small classes of the score have fewer candidates by mean and"
-        " deviation alone, bars or none.",
+        f" deviation alone, bars or none. {exact} rounded counts were told exactly; of {len(fewer)} the statistics leave fewer"
+        f" numbers than rounding does{f', {min(fewer)} or more' if fewer else ''}; {unread} statistics were not those of"
+        " the rounded n.",
         file=lines,
     )
     print(lines.getvalue(), end="")
     print(f"{time.monotonic() - started:.0f} s")
     if options.out:
         options.out.write_text(lines.getvalue(), encoding="utf-8")
-    return int(broken > 0 or false > 0)
+    return int(broken > 0 or false > 0 or exact > 0 or unread > 0)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import tempfile
+from functools import lru_cache
 from html import unescape
 from pathlib import Path
 
@@ -14,16 +16,21 @@ import pandas as pd
 import pytest
 from attacker import (
     MIN_CELL,
+    Attacker,
+    Narrowed,
     agrees_f,
     agrees_interval,
     agrees_mean,
+    agrees_percentile,
     agrees_t,
     attack,
     attack_bars,
     copies_of,
     draw,
+    on_release,
     on_seed,
     one_release,
+    one_warehouse,
     read_files,
     read_page,
     read_release,
@@ -32,17 +39,39 @@ from attacker import (
 from released import marts_of
 from scipy import stats
 
-from rapport.disclosure import quiet_solver
+from rapport.disclosure import RULES, Verdict, judge, quiet_solver
+from rapport.release import protect as protecting
+from rapport.release.publication import Publication, read_publication
+from rapport.release.rounding import of_mean
 
 
-@pytest.mark.parametrize("seed", [20202, 20205])
-def test_no_small_count_of_a_release_is_narrowed(seed: int, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, tuple[int, ...], Path, str]:
+    """The release of an export of 69 people, and its page."""
     with quiet_solver():
-        _, found, solved = on_seed(seed, tmp_path)
+        return one_release(20202, tmp_path_factory.mktemp("one"))
+
+
+def holds(size: int, found: list[Narrowed], attacker: Attacker) -> None:
     assert len(found) > 3
-    assert solved > 3, "the attacker reads the statistics"
+    assert attacker.statistics > 50, "the attacker reads the statistics"
+    assert not attacker.unread, "every statistic is that of its rounded n"
+    assert len(attacker.told()) >= 2
+    assert min(left for left, _ in attacker.told()) >= 4, "and tells hardly more of it than rounding does"
     assert not [one for one in found if one.is_false], "the attacker reasons falsely"
     assert not [one for one in found if one.is_broken]
+
+
+def test_no_small_count_of_a_release_is_narrowed(one: tuple[pd.DataFrame, tuple[int, ...], Path, str]) -> None:
+    with quiet_solver():
+        result = on_release(*one)
+    holds(*result)
+
+
+def test_no_small_count_of_a_larger_release_is_narrowed(tmp_path: Path) -> None:
+    with quiet_solver():
+        result = on_seed(20205, tmp_path)
+    holds(*result)
 
 
 def test_without_protection_the_attacker_finds_every_small_count(tmp_path: Path) -> None:
@@ -94,13 +123,75 @@ def test_statistics_at_full_precision_tell_n() -> None:
     assert len([n for n in range(10, 15) if agrees_mean(round(float(ages.mean()), 1))(n)]) == 5
 
 
+@lru_cache
+def judged(seed: int) -> tuple[Publication, Verdict]:
+    """A publication, and what disclosure control hides of it: that no digit changes."""
+    with tempfile.TemporaryDirectory() as folder, quiet_solver():
+        publication = read_publication(one_warehouse(seed, Path(folder))[-1])
+        return publication, judge({name: publication.tables[name] for name in RULES}, MIN_CELL)
+
+
+def told_of(seed: int, monkeypatch: pytest.MonkeyPatch, *, of_rounded: bool = True, **instead: object) -> Attacker:
+    """What the attacker knows of a release, if need be of one that is made without a part of its protection."""
+    publication, verdict = judged(seed)
+    with monkeypatch.context() as patch:
+        for name, function in {"judge": lambda frames, least: verdict, **instead}.items():
+            patch.setattr(protecting, name, function)
+        return read_release(protecting.protect(publication), 5, MIN_CELL, of_rounded=of_rounded)
+
+
+OLD: dict[str, tuple[int, dict[str, object]]] = {
+    "percentiles to two decimals": (20204, {"of_percentile": lambda variable, value: round(value, 2)}),
+    "medians to two decimals": (20205, {"of_median": lambda variable, value, n: round(value, 2)}),
+    "means beside those of their parts": (20204, {"of_mean": lambda n, sd=None: of_mean(n)}),
+    "statistics of the exact n": (20204, {"as_of_rounded_n": lambda records, base: None}),
+}
+
+
+@pytest.mark.parametrize("what", OLD)
+def test_more_digits_tell_the_number_behind_a_rounded_count(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attacker solves a release with each of these; with what takes its place the numbers stay."""
+    seed, instead = OLD[what]
+    old = told_of(seed, monkeypatch, of_rounded=what != "statistics of the exact n", **instead)
+    new = told_of(seed, monkeypatch)
+    assert min(left for left, _ in old.told()) <= 3, old.told()
+    assert len(new.told()) == len(old.told()) >= 8
+    assert min(left for left, _ in new.told()) >= 4, new.told()
+    assert not new.unread
+
+
+def test_statistics_of_the_exact_n_do_not_agree_with_the_rounded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    instead = OLD["statistics of the exact n"][1]
+    assert told_of(20204, monkeypatch, **instead).unread > 3
+
+
+def test_a_percentile_is_solved_for_n() -> None:
+    """Of eleven ages the 95th percentile lies half way between two; a whole one any number can have."""
+    ages = np.array([30, 31, 35, 35, 36, 40, 41, 44, 44, 52, 53])
+    mean, sd = round(float(ages.mean()), 2), round(float(ages.std(ddof=1)), 2)
+
+    def fits(value: float, half: float) -> list[int]:
+        test = agrees_percentile(value, half, 95, mean, sd, 18, None)
+        return [n for n in range(10, 15) if test(n)]
+
+    assert np.quantile(ages, 0.95) == 52.5
+    # Of 10 to 14 it lies .55, .5, .45, .4 and .35 of the way: so many twentieths times a whole number are to be .5, .55.
+    assert fits(52.5, 0.005) == [10, 11, 12, 14]
+    assert fits(52.55, 0.005) == [10, 12, 14]
+    assert fits(52.0, 0.5) == fits(53.0, 0.5) == [10, 11, 12, 13, 14]
+    scores = np.array([*[3.0] * 3, *[4.0] * 4, 4.5, 5.0, 5.0, 5.0])  # one rating each
+    mean, sd = round(float(scores.mean()), 2), round(float(scores.std(ddof=1)), 2)
+    for value, half, expected in ((3.25, 0.005, [11]), (3.0, 0.25, [10, 11, 12, 13, 14])):
+        test = agrees_percentile(value, half, 25, mean, sd, 1, lambda n: 2)
+        assert set(expected) <= {n for n in range(10, 15) if test(n)}
+
+
 def numbers_in(text: str) -> set[str]:
     return set(re.findall(r"\d*\.\d+|\d+", text.replace(",", "")))
 
 
-def test_the_page_is_read(tmp_path: Path) -> None:
-    with quiet_solver():
-        _, _, out, page = one_release(20202, tmp_path)
+def test_the_page_is_read(one: tuple[pd.DataFrame, tuple[int, ...], Path, str]) -> None:
+    _, _, out, page = one
     numbers = read_page(page)
     cells = [cell for line in csv.reader(io.StringIO(copies_of(page))) for cell in line]
     copied, visible = set().union(*map(numbers_in, cells)), numbers_in(unescape(re.sub(r"<[^>]+>", " ", page)))

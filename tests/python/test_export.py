@@ -22,7 +22,7 @@ from sufficient_statistics import cohorts
 from rapport import export
 from rapport import warehouse as opening
 from rapport.disclosure import RULES, SUPPRESSED, SUPPRESSED_COLUMNS, DisclosureError
-from rapport.release import NoRelease, open_release
+from rapport.release import NoRelease, folder, open_release
 from rapport.release.__main__ import GOOD, IMPOSSIBLE, REFUSED, main
 from rapport.release.folder import own_hash
 from rapport.release.history import people_apart
@@ -232,8 +232,43 @@ def test_extremes_are_percentiles_on_real_data(tmp_path: Path) -> None:
     assert {"p5", "p95"} <= set(real["statistic"])
     assert not {"min", "max"} & set(real["statistic"])
     assert not {"min", "max"} & set(released(tmp_path, marts("large"))["table_1"]["statistic"])
+    for percentile in ("p5", "p95"):
+        rows = real[real["statistic"] == percentile]
+        is_score = rows["variable"] == "alliance_score"
+        assert (rows.loc[~is_score, "value"] % 1 == 0).all()
+        assert (rows.loc[is_score, "value"] * 2 % 1 == 0).all(), "half points"
+        exact = tables["table_1"].merge(rows, on=["variable", "utilization_type", "statistic"], suffixes=("", "_given"))
+        off = (exact["value"] - exact["value_given"]).abs()
+        assert len(off) == 5 * 4
+        assert (off <= np.where(exact["variable"] == "alliance_score", 0.25, 0.5)).all()
     synthetic = released(tmp_path, marts("large"), synthetic=True)["table_1"]
     assert {"min", "max"} <= set(synthetic["statistic"])
+
+
+def test_medians_of_whole_numbers_are_whole(tmp_path: Path) -> None:
+    """Half a unit tells that the number of people is even."""
+    before = marts("tied")["table_1"].query("statistic == 'median'").set_index(["variable", "utilization_type"])
+    after = released(tmp_path, marts("tied"))["table_1"].query("statistic == 'median'")
+    after = after.set_index(["variable", "utilization_type"])
+    whole = [name for name in after.index if name[0] != "alliance_score"]
+    assert (before.loc[whole, "value"] % 1 == 0.5).any()
+    assert (after.loc[whole, "value"].dropna() % 1 == 0).all()
+    assert ((after["value"] - before["value"]).abs().dropna() <= 0.5).all()
+
+
+def test_a_mean_has_no_digit_that_tells_its_parts_how_large_they_are(tmp_path: Path) -> None:
+    """Two people more or fewer move a mean by less than a unit of its last digit, each by a deviation."""
+    seen = set()
+    for cohort in ("unbalanced", "tied", "large"):
+        table_1 = released(tmp_path, marts(cohort))["table_1"]
+        value = table_1.dropna(subset="value").set_index(["variable", "utilization_type", "statistic"])["value"]
+        for variable, column, statistic in value.index:
+            if statistic == "mean":
+                mean, sd, n = (value[variable, column, name] for name in ("mean", "sd", "n"))
+                unit = 10.0 ** -max(len(f"{figure:.2f}".rstrip("0").partition(".")[2]) for figure in (mean, sd))
+                assert unit >= min(1.0, 1.9 * sd / n), (cohort, variable, column)
+                seen.add(unit)
+    assert seen >= {1.0, 0.1, 0.01}
 
 
 def test_rows_judged_and_left_out_give_no_count_back(tmp_path: Path) -> None:
@@ -523,7 +558,7 @@ def test_an_earlier_release_is_frozen_and_compared_in_rounded_counts(database: P
     first = contents(out)
     write_warehouse(database, marts("unbalanced"), build="b-2", number=8)
     assert main(["--out", str(out)]) == GOOD
-    frozen = out / "earlier" / "0007-b-1"
+    frozen = tmp_path / "release-earlier" / "0007-b-1"
     assert contents(frozen) == first
     assert open_release(frozen).build_id == "b-1"
     assert stat.S_IMODE(frozen.stat().st_mode) == 0o700
@@ -532,10 +567,17 @@ def test_an_earlier_release_is_frozen_and_compared_in_rounded_counts(database: P
     assert rows["is_compared"].all()
     assert dict(zip(rows["quantity"], rows["participants"], strict=True))["cohort"] == 2502
     assert main(["--out", str(out)]) == GOOD, "the same build again"
-    assert [path.name for path in (out / "earlier").iterdir()] == ["0007-b-1"]
+    assert [path.name for path in (tmp_path / "release-earlier").iterdir()] == ["0007-b-1"]
+    assert {path.name for path in out.iterdir()} == FILES, "the folder to be handed out is one release"
+    assert stat.S_IMODE((tmp_path / "release-earlier").stat().st_mode) == 0o700
+    write_warehouse(database, marts("large"), build="b-1", number=7)
+    assert main(["--out", str(out)]) == GOOD, "an old database again"
+    assert sorted(path.name for path in (tmp_path / "release-earlier").iterdir()) == ["0007-b-1", "0008-b-2"]
+    assert contents(frozen) == first
+    assert set(pd.read_csv(out / "history.csv")["build_number"]) == {8}
     (frozen / "table_1.csv").write_text("changed")
     assert main(["--out", str(out)]) == IMPOSSIBLE
-    assert open_release(out).build_id == "b-2"
+    assert open_release(out).build_id == "b-1"
 
 
 def without(cohort: str, people: int) -> Tables:
@@ -543,6 +585,26 @@ def without(cohort: str, people: int) -> Tables:
     participants, ratings = cohorts.read(cohort)
     kept = participants.iloc[:-people]
     return marts_of(kept, ratings[ratings["participant_id"].isin(kept["participant_id"])])[1]
+
+
+def test_a_failure_between_two_releases_keeps_both(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old one is kept before the new one takes its place: the same one twice, until the next release."""
+    out = tmp_path / "release"
+    assert main(["--out", str(out)]) == GOOD
+    first = contents(out)
+    write_warehouse(database, marts("unbalanced"), build="b-2", number=8)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            folder, "_replace", lambda out, new: (_ for _ in ()).throw(OSError(28, "No space left", str(out)))
+        )
+        assert main(["--out", str(out)]) == IMPOSSIBLE
+    assert contents(out) == first == contents(tmp_path / "release-earlier" / "0007-b-1")
+    assert {path.name for path in tmp_path.iterdir()} == {"release", "release-earlier", database.name}
+    assert main(["--out", str(out)]) == GOOD
+    assert [path.name for path in (tmp_path / "release-earlier").iterdir()] == ["0007-b-1"]
+    assert pd.read_csv(out / "history.csv")["build_number"].tolist() == [7] * 4
 
 
 def test_one_person_more_is_not_compared(

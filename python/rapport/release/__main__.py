@@ -20,6 +20,7 @@ from pathlib import Path
 from rapport.disclosure import DisclosureError
 from rapport.file_modes import FileModeError
 from rapport.messages import escape_lines
+from rapport.release.folder import earlier_folder
 from rapport.release.make import make_release
 from rapport.release.publication import Impossible, Refused
 
@@ -49,14 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             f"rapport.release: warning: fewer than {manifest['least_count']} people are known to differ from the"
             f" release of build {', '.join(map(str, made.close))}; whoever has both can subtract them."
-            " Hand out one of them only, and of this folder nothing in `earlier`.",
+            " Hand out one of them only.",
             file=sys.stderr,
         )
     if made.untold:
         print(
             "rapport.release: warning: it cannot be told how many people differ from the release of build"
             f" {', '.join(map(str, made.untold))}: its figures are not in the history, as after an erasure. Hand out"
-            " one of them only, and of this folder nothing in `earlier`; delete there what may not be kept.",
+            f" one of them only, and delete in {escape_lines(str(earlier_folder(options.out)))} what may not be kept.",
             file=sys.stderr,
         )
     return GOOD

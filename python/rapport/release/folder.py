@@ -1,10 +1,12 @@
-"""The folder of a release: its tables, its manifest, and the earlier releases in ``earlier``, each as it was.
+"""The folder of a release, and beside it the folder of earlier ones, each as it was.
 
 ::
 
     release/manifest.json        what it is, hashes of its files, and a hash of itself
     release/table_1.parquet, release/table_1.csv, …
-    release/earlier/0007-5f197dfb/manifest.json, …
+    release-earlier/0007-5f197dfb/manifest.json, …
+
+Whoever hands out the first hands out one release.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ import pandas as pd
 from rapport.file_modes import folder_mode
 
 MANIFEST: Final = "manifest.json"
-EARLIER: Final = "earlier"
+EARLIER: Final = "-earlier"
+"""What the folder of earlier releases is called more than that of the release."""
 FORMAT: Final = 2
 OWN_HASH: Final = "manifest_sha256"
 
@@ -86,7 +89,7 @@ def open_release(folder: Path) -> Release:
     if not is_own:
         raise NoRelease(f"{path} was not written by this version, or was changed since")
     files = {file: digest for table in manifest["tables"].values() for file, digest in table["sha256"].items()}
-    strange = sorted({found.name for found in folder.iterdir()} - files.keys() - {MANIFEST, EARLIER})
+    strange = sorted({found.name for found in folder.iterdir()} - files.keys() - {MANIFEST})
     if strange:
         raise NoRelease(f"{folder} holds {strange[0]!r}, which is no part of a release")
     for file, digest in files.items():
@@ -95,12 +98,17 @@ def open_release(folder: Path) -> Release:
     return Release(folder, manifest)
 
 
+def earlier_folder(folder: Path) -> Path:
+    """Return where the earlier releases of a folder lie: beside it."""
+    return folder.with_name(folder.resolve().name + EARLIER)
+
+
 def earlier_releases(folder: Path) -> list[Release]:
-    """Return the frozen releases of a folder. Raises :class:`NoRelease` if one was changed."""
-    inside = folder / EARLIER
-    if not inside.exists():
-        return []
-    return [open_release(path) for path in sorted(inside.iterdir())]
+    """Return the frozen releases beside a folder. Raises :class:`NoRelease` if one was changed."""
+    beside = earlier_folder(folder)
+    if beside.is_symlink() or (beside.exists() and not beside.is_dir()):
+        raise NoRelease(f"{beside} is no folder")
+    return [open_release(path) for path in sorted(beside.iterdir())] if beside.exists() else []
 
 
 def write_release(
@@ -108,7 +116,7 @@ def write_release(
     manifest: dict[str, Any],
     tables: Mapping[str, pd.DataFrame],
     types: Mapping[str, Mapping[str, str]],
-    frozen: list[Release],
+    replaced: Release | None,
 ) -> dict[str, Any]:
     """Write a release beside its place and rename it there; returns its manifest.
 
@@ -117,7 +125,7 @@ def write_release(
         manifest: all but ``tables`` and the hashes.
         tables: the protected tables.
         types: DuckDB types of their columns.
-        frozen: earlier releases, which move to ``earlier`` as they are.
+        replaced: the release that stands there and is kept among the earlier ones.
 
     Raises ``OSError`` if it cannot be written; then the folder is as it was.
     """
@@ -144,8 +152,8 @@ def write_release(
         manifest[OWN_HASH] = own_hash(manifest)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (new / MANIFEST).write_text(text, encoding="utf-8")
-        for release in frozen:
-            _freeze(release, new / EARLIER)
+        if replaced is not None:
+            _freeze(replaced, earlier_folder(out))
         _replace(out, new)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
@@ -159,13 +167,23 @@ def _freeze(release: Release, earlier: Path) -> None:
     """Keep a release as it is: the same files under a second name where the file system has that, else copies."""
     build = release.manifest["build"]
     place = earlier / f"{build['build_number']:04d}-{str(build['build_id'])[:8]}"
-    place.mkdir(parents=True)
-    names = [MANIFEST, *(file for table in release.manifest["tables"].values() for file in table["sha256"])]
-    for name in names:
-        try:
-            os.link(release.folder / name, place / name)
-        except OSError:
-            shutil.copy2(release.folder / name, place / name)
+    if place.exists():
+        return
+    earlier.mkdir(exist_ok=True)
+    earlier.chmod(folder_mode())
+    # Whole or not at all: a kill leaves a folder that is no earlier release.
+    copy = Path(tempfile.mkdtemp(prefix=f".{release.folder.name}.frozen-", dir=earlier.parent))
+    copy.chmod(folder_mode())
+    try:
+        for name in [MANIFEST, *(file for table in release.manifest["tables"].values() for file in table["sha256"])]:
+            try:
+                os.link(release.folder / name, copy / name)
+            except OSError:
+                shutil.copy2(release.folder / name, copy / name)
+        copy.rename(place)
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
 
 
 def _write_table(frame: pd.DataFrame, types: Mapping[str, str], stem: Path, manifest: Mapping[str, Any]) -> None:

@@ -32,17 +32,17 @@ class Made:
 def make_release(database: Path, out: Path) -> Made:
     """Release the published build of ``database`` in the folder ``out``.
 
-    The release that stands there is kept in ``earlier``, unless it is of the same build.
+    The release that stands there is kept beside the folder, unless it is of the same build.
 
     Raises:
         Refused: there is nothing to release, or earlier releases of this warehouse follow other rules.
         Impossible: database or folder cannot be used.
         DisclosureError: a figure has no rule, figures contradict each other, a small count cannot be protected.
     """
-    before = _before(out)
+    standing, before = _before(out)
     publication = read_publication(database)
     build_id = str(publication.build["build_id"])
-    frozen = [release for release in before if release.build_id != build_id]
+    frozen = list({r.build_id: r for r in [*before, *standing] if r.build_id != build_id}.values())
     _require_same_rules(publication, frozen, out)
     tables = protect(publication)
     least = threshold(publication.min_cell, publication.round_counts)
@@ -68,7 +68,7 @@ def make_release(database: Path, out: Path) -> Made:
         "least_count": least,
     }
     try:
-        manifest = write_release(out, manifest, tables, types, frozen)
+        manifest = write_release(out, manifest, tables, types, next((r for r in standing if r in frozen), None))
     except OSError as error:
         raise Impossible(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
     close, untold = [], []
@@ -84,14 +84,13 @@ def make_release(database: Path, out: Path) -> Made:
 _MARKS = (SUPPRESSED, SUPPRESSED_COLUMNS)
 
 
-def _before(out: Path) -> list[Release]:
-    """Return the releases in a folder, the frozen ones first; refuse a folder that no release wrote."""
+def _before(out: Path) -> tuple[list[Release], list[Release]]:
+    """Return the release in a folder, if any, and the frozen ones beside it; refuse a folder that no release wrote."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise Impossible(f"{out} is no folder")
-    if not out.exists() or not any(out.iterdir()):
-        return []
     try:
-        return [*earlier_releases(out), open_release(out)]
+        frozen = earlier_releases(out)
+        return [open_release(out)] if out.exists() and any(out.iterdir()) else [], frozen
     except NoRelease as error:
         raise Impossible(f"{error}; choose another folder, or remove this one yourself") from error
 
@@ -107,7 +106,7 @@ def _require_same_rules(publication: Publication, frozen: list[Release], out: Pa
         if release.manifest["protection"] == "applied" and release.build_id in on_record and theirs != rules:
             said = [" and ".join(f"{name} {value}" for name, value in one.items()) for one in (rules, theirs)]
             raise Refused(
-                f"this build has {said[0]}, and {out} holds a release of this warehouse with {said[1]}: together they"
-                " would tell what either hides; set the vars as they were, or withdraw the earlier releases and choose"
-                " another folder"
+                f"this build has {said[0]}, and {release.folder} holds a release of this warehouse with {said[1]}:"
+                " together they would tell what either hides; set the vars as they were, or withdraw the earlier"
+                " releases and choose another folder"
             )

@@ -24,8 +24,19 @@ from rapport.disclosure import (
 )
 from rapport.disclosure.rules import number_of, text_of
 from rapport.disclosure.study import UNPRINTED_MARGIN
-from rapport.release.publication import PRINTED, Publication
-from rapport.release.rounding import DECIMALS, middle, of_mean, of_p, of_rank_sum, significant, threshold
+from rapport.release.publication import PERCENTILES, PRINTED, Publication
+from rapport.release.rescale import as_of_rounded_n
+from rapport.release.rounding import (
+    DECIMALS,
+    middle,
+    of_mean,
+    of_median,
+    of_p,
+    of_percentile,
+    of_rank_sum,
+    significant,
+    threshold,
+)
 from rapport.statistics.proportions import wilson
 from rapport.study import REGRESSIONS, UTILIZATION_TYPES
 
@@ -216,15 +227,11 @@ def _coarsen(tables: _Tables) -> None:
             sums[record[per]] = sums.get(record[per], 0) + int(record["participants"])
         for record in tables.records[name]:
             record["percent"] = _share(record["participants"], sums[record[per]], base)
-    positive = next(
-        (number_of(r["n"]) for r in tables.records["inference_results"] if r["analysis"] == "wellbeing_change"), None
-    )
+    as_of_rounded_n(tables.records, base)
     for name in ("inference_results", "model_fit", "alliance_slopes"):
         for record in tables.records[name]:
             record["note"] = _without_numbers(record["note"])
-            # Tukey's contrasts are of two types, their residuals of all who screened positive.
-            is_part = str(record["analysis"]).endswith("_tukey")
-            _coarsen_statistics(name, record, base, positive if is_part else number_of(record["n"]))
+            _coarsen_statistics(name, record, base)
     for name, columns in COUNTS.items():
         for record in tables.records[name]:
             for column in columns:
@@ -263,6 +270,11 @@ def _coarsen_table_1(tables: _Tables) -> None:
             return n["country", "within_usa", column] + n["country", "outside_usa", column]
         return n["participants", None, column]
 
+    deviations = {
+        (record["variable"], record["utilization_type"]): number_of(record["value"])
+        for record in records
+        if record["statistic"] == "sd"
+    }
     for record in records:
         value, statistic = number_of(record["value"]), record["statistic"]
         if value is None:
@@ -273,19 +285,18 @@ def _coarsen_table_1(tables: _Tables) -> None:
         elif statistic == "percent":
             record["value"] = _share(own, base_of(record), base)
         elif statistic in ("mean", "sd"):
-            record["value"] = round(value, of_mean(middle(own, base)))
-        elif statistic not in EXTREMES:
-            record["value"] = round(value, DECIMALS["table_1"][statistic] or 0)
+            record["value"] = round(
+                value, of_mean(middle(own, base), deviations.get((record["variable"], record["utilization_type"])))
+            )
+        elif statistic == "median":
+            record["value"] = of_median(record["variable"], value, middle(own, base))
+        elif statistic in PERCENTILES.values():
+            record["value"] = of_percentile(record["variable"], value)
 
 
-def _coarsen_statistics(table: str, record: dict[str, Any], base: int, whole: float | None) -> None:
+def _coarsen_statistics(table: str, record: dict[str, Any], base: int) -> None:
     n = number_of(record["n"])
     shown = None if n is None else middle(n, base)
-    if whole is not None:
-        # Residual degrees of freedom are the number of people less the parameters; so is the only df of a t.
-        for column in ("df_residual", *(("df",) if record.get("statistic_name") == "t" else ())):
-            if (value := number_of(record.get(column))) is not None:
-                record[column] = max(value - whole + middle(whole, base), 0.0)
     if record["analysis"] in RATES and n and number_of(record["estimate"]) is not None:
         hits = middle(n * float(record["estimate"]), base)
         rate = wilson(min(hits, shown or 0), shown or 0)
@@ -301,4 +312,4 @@ def _coarsen_statistics(table: str, record: dict[str, Any], base: int, whole: fl
         elif column == "statistic" and record["statistic_name"] == "W":
             record[column] = of_rank_sum(value)
         else:
-            record[column] = round(value, significant(value, shown, most))
+            record[column] = round(value, significant(value, shown, most)) + 0.0

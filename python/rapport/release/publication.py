@@ -21,9 +21,10 @@ ROUND_COUNTS: Final = 5
 SHOWN_BUILDS: Final = 12
 
 PRINTED: Final = ("reproduction", "consistency")
+"""Tables about the printed figures of the study; only its twin is compared with them."""
+
 PERCENTILES: Final[Mapping[str, str]] = {"min": "p5", "max": "p95"}
 """What takes the place of an extreme in a release of real data."""
-"""Tables about the printed figures of the study; only its twin is compared with them."""
 
 _VERDICTS: Final = f"""
         from audit.validation_results

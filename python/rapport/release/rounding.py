@@ -17,7 +17,6 @@ MANY: Final = 100
 MOST_DECIMALS: Final = 3
 
 DECIMALS: Final[Mapping[str, Mapping[str, int | None]]] = {
-    "table_1": {"mean": 2, "sd": 2, "median": 2, "p5": 2, "p95": 2},
     "inference_results": {
         **dict.fromkeys(("estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic"), 3),
         **dict.fromkeys(("ci_low", "ci_high", "effect_size", "effect_size_low", "effect_size_high"), 3),
@@ -31,7 +30,13 @@ DECIMALS: Final[Mapping[str, Mapping[str, int | None]]] = {
         ("alliance_score", "predicted", "ci_low", "ci_high", "slope", "slope_ci_low", "slope_ci_high"), 3
     ),
 }
-"""Table, and column or statistic: the most decimals of a statistic; ``None`` is a P."""
+"""Table and column: the most decimals of a statistic; ``None`` is a P. Of Table 1 see the functions below."""
+
+SCORE: Final = "alliance_score"
+"""The one variable of Table 1 that is no whole number: a sum of answers over their number."""
+
+SCORE_STEP: Final = 0.5
+"""Percentiles of the alliance score are given to half points: what a single rating of two items can have."""
 
 
 def threshold(min_cell: int, base: int) -> int:
@@ -57,15 +62,37 @@ def significant(value: float, n: float | None, most: int = MOST_DECIMALS) -> int
     return min(most, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
 
 
-def of_mean(n: float | None) -> int:
-    """Return to how many decimals a mean of whole numbers over ``n`` can be given while every ``n`` stays possible.
+def of_mean(n: float | None, sd: float | None = None) -> int:
+    """Return to how many decimals a mean over ``n`` can be given while every ``n`` stays possible.
 
     Means of n whole numbers lie 1/n apart: to one decimal each n of 10 or more reaches every value, to two each n of
-    100 or more.
+    100 or more. Beside the means of its parts a mean tells how large they are, unless a unit of its last digit is more
+    than the people move it by whom rounding hides: two either way, each about ``sd`` / n.
+
+    >>> [of_mean(n, 8.6) for n in (12, 170, 180, 1800)]
+    [0, 0, 1, 2]
     """
     if n is None or n < 10:
         return 0
-    return 2 if n >= MANY else 1
+    most = 2 if n >= MANY else 1
+    return most if not sd else min(most, max(0, math.floor(math.log10(n / sd / 2))))
+
+
+def of_percentile(variable: str, value: float) -> float:
+    """Return a percentile as it is given: to whole units, of the alliance score to half points.
+
+    Between two observations a percentile lies (n − 1) · p of the way, and the fraction tells n up to multiples of 20
+    (R: type 7). What a single observation can be every n can have.
+
+    >>> of_percentile("age_years", 55.85), of_percentile("alliance_score", 2.81)
+    (56.0, 3.0)
+    """
+    return float(round(value / SCORE_STEP) * SCORE_STEP if variable == SCORE else round(value))
+
+
+def of_median(variable: str, value: float, n: float | None) -> float:
+    """Return a median as it is given: to whole units, as half a unit tells that n is even; of the score as its mean."""
+    return float(round(value, of_mean(n)) if variable == SCORE else round(value))
 
 
 def of_p(value: float) -> float:

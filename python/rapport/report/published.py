@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rapport.release.folder import NoRelease, open_release
-from rapport.release.rounding import DECIMALS, of_mean, significant
+from rapport.release.rounding import DECIMALS, significant
 
 Row = dict[str, object]
 Tables = dict[str, list[Row]]
@@ -136,17 +136,28 @@ class Published:
 
     def _decimals(self, table: str, row: Row) -> dict[str, int]:
         if table == "table_1":
-            if row["statistic"] not in ("mean", "sd"):
-                return {}
-            groups = (r for r in self.tables[table] if (r["variable"], r["statistic"]) == ("participants", "n"))
-            n = next(r["value"] for r in groups if r["utilization_type"] == row["utilization_type"])
-            return {"value": of_mean(None if n is None else float(n))}  # type: ignore[arg-type]
+            return {"value": self._places(row)} if row["statistic"] in ("mean", "sd", "median") else {}
         people = row.get("n")
         return {
             column: significant(float(row[column]), None if people is None else float(people), most)  # type: ignore[arg-type]
             for column, most in DECIMALS.get(table, {}).items()
             if most is not None and row.get(column) is not None
         }
+
+    def _places(self, row: Row) -> int:
+        """To how many decimals a figure of Table 1 is given: mean and deviation to as many as either has."""
+        together = ("mean", "sd") if row["statistic"] in ("mean", "sd") else (row["statistic"],)
+        return (
+            max(
+                len(f"{other['value']:.2f}".rstrip("0").partition(".")[2])
+                for other in self.tables["table_1"]
+                if (other["variable"], other["utilization_type"]) == (row["variable"], row["utilization_type"])
+                and other["statistic"] in together
+                and other["value"] is not None
+            )
+            if row["value"] is not None
+            else 0
+        )
 
     def record(self, table: str, **where: object) -> Record:
         """Return the one row; ``ReportError`` if it is not there."""

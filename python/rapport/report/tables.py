@@ -264,6 +264,7 @@ def _rounding(data: Published) -> list[Part]:
         return ["‡ Real data would hide this figure, and give percentiles in the place of minimum and maximum."]
     return [
         "Counts are rounded, each by itself, so columns need not add up; percentages are of rounded counts."
+        " Medians and percentiles are rounded to whole units, percentiles of the alliance score to half points."
         " ‡ hidden: few people, or what would give their number away."
     ]
 

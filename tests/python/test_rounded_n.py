@@ -1,0 +1,135 @@
+"""Statistics as those of the rounded n: :mod:`rapport.release.rescale` against the statistics of the package."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from released import Tables, marts_of, marts_of_golden
+from sufficient_statistics import cohorts
+
+from rapport.release import rescale
+from rapport.release.rescale import Records, as_of_rounded_n
+from rapport.statistics import one_way_anova, tukey_kramer
+from rapport.statistics.means import GroupMoments
+from rapport.study import TUKEY_CONTRASTS, UTILIZATION_TYPES
+
+NAMES = ("inference_results", "model_fit", "alliance_slopes")
+KEYS = {
+    "inference_results": ["analysis", "term"],
+    "model_fit": ["analysis", "step"],
+    "alliance_slopes": ["analysis", "level", "position"],
+}
+
+
+@lru_cache
+def marts(cohort: str) -> Tables:
+    return marts_of_golden(cohort)[1]
+
+
+def rescaled(tables: Tables, base: int = 5) -> Tables:
+    records: dict[str, Records] = {
+        name: [{str(k): v for k, v in row.items()} for row in tables[name].to_dict("records")] for name in NAMES
+    }
+    as_of_rounded_n(records, base)
+    return {name: pd.DataFrame(rows).set_index(KEYS[name]) for name, rows in records.items()}
+
+
+def figures(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.apply(pd.to_numeric, errors="coerce").select_dtypes("number").astype(float)
+
+
+@pytest.mark.parametrize("cohort", ["large", "unbalanced", "tied", "small", "sex_missing", "equal_baseline", "tiny"])
+def test_the_exact_n_gives_the_exact_figures(cohort: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computed with the n that it has, every figure is found again: each formula is that of the analysis."""
+    monkeypatch.setattr(rescale, "middle", lambda count, base: round(count))
+    after = rescaled(marts(cohort))
+    for name in NAMES:
+        before = figures(marts(cohort)[name].set_index(KEYS[name]))
+        np.testing.assert_allclose(figures(after[name])[list(before)], before, rtol=1e-9, atol=1e-9)
+    assert (
+        after["inference_results"]["note"]
+        .isna()
+        .equals(marts(cohort)["inference_results"].set_index(KEYS["inference_results"])["note"].isna())
+    )
+
+
+def test_counts_that_are_not_rounded_leave_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescale, "_Findings", None)
+    after = rescaled(marts("tied"), base=1)
+    pd.testing.assert_frame_equal(
+        figures(after["model_fit"]), figures(marts("tied")["model_fit"].set_index(KEYS["model_fit"]))
+    )
+
+
+def test_twice_as_many_of_the_same_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With twice the n every figure is that of the cohort in which everybody is there twice, up to terms of 1/n."""
+    participants, ratings = cohorts.read("large")
+    again = participants.assign(participant_id=participants["participant_id"] + "x")
+    theirs = ratings.assign(
+        **{name: ratings[name] + "x" for name in ("participant_id", "session_id") if name in ratings}
+    )
+    twice = marts_of(pd.concat([participants, again]), pd.concat([ratings, theirs]))[1]
+    monkeypatch.setattr(rescale, "middle", lambda count, base: 2 * round(count))
+    after = rescaled(marts("large"))
+    seen = 0
+    for name in NAMES:
+        expected = figures(twice[name].set_index(KEYS[name]))
+        found = figures(after[name])[list(expected)].drop(columns="n")
+        columns = [column for column in found if column not in ("p_value", "p_adjusted", "model_p_value")]
+        p = [column for column in found if column not in columns]
+        np.testing.assert_allclose(found[p], expected[p], atol=0.003)
+        expected, found = expected[columns], found[columns]
+        np.testing.assert_array_equal(found.isna(), expected.isna())
+        found.index = expected.index
+        scale = expected.abs().clip(lower=0.1)
+        if "std_error" in scale:  # limits may be near 0
+            for limit in ("ci_low", "ci_high"):
+                scale[limit] = scale[limit].clip(lower=expected["std_error"].fillna(0.1))
+        off = (found - expected).abs() / scale
+        # Wilson's limits are computed from rounded hits, too, with the shares.
+        worst = (
+            off.drop(index=["clinical_recovery", "clinical_improvement"], errors="ignore").stack().dropna().nlargest(3)
+        )
+        assert worst.max() < 0.011, worst.to_dict()
+        before = figures(marts("large")[name].set_index(KEYS[name]))[columns].to_numpy()
+        seen += int((np.abs(before - expected.to_numpy()) > 0.1 * expected.abs().to_numpy()).sum())
+    assert seen > 100, "many of them differ from those of half the people"
+
+
+@pytest.mark.parametrize("cohort", ["large", "unbalanced", "tied"])
+def test_the_analysis_of_variance_is_that_of_rounded_groups(cohort: str) -> None:
+    before = marts(cohort)["inference_results"].set_index(KEYS["inference_results"])
+    after = rescaled(marts(cohort))["inference_results"]
+    groups = {}
+    for name in UTILIZATION_TYPES:
+        row = before.loc[("wellbeing_change_group_means", name)]
+        n = int(row["n"]) // 5 * 5 + 2
+        groups[name] = GroupMoments(n, row["estimate"], row["std_error"] ** 2 * row["n"])
+    anova = one_way_anova(groups)
+    row = after.loc[("wellbeing_change_by_utilization", "utilization_type")]
+    assert row["statistic"] == pytest.approx(anova.statistic, rel=1e-9)
+    shown = int(before.loc[("wellbeing_change", "followup - baseline"), "n"]) // 5 * 5 + 2
+    assert row["df_residual"] == shown - 3
+    assert row["effect_size"] == pytest.approx(2 * row["statistic"] / (2 * row["statistic"] + shown - 3))
+    for contrast, result in tukey_kramer(groups, TUKEY_CONTRASTS).items():
+        row = after.loc[("wellbeing_change_by_utilization_tukey", " - ".join(contrast))]
+        assert row["statistic"] == pytest.approx(result.statistic, rel=1e-9)
+        assert row["std_error"] == pytest.approx(result.std_error, rel=1e-9)
+
+
+def test_figures_do_not_depend_on_which_n_of_the_five_it_is() -> None:
+    """What a t of 10 people and one of 14 have in common, P and limits are computed from."""
+
+    def of(n: int) -> dict[str, float]:
+        record = {"n": n, "estimate": 8.0, "std_error": 12.0 / np.sqrt(n), "statistic": 8.0 / (12.0 / np.sqrt(n))}
+        record |= {"df": n - 1.0, "p_value": 0.5, "ci_low": 0.0, "ci_high": 0.0}
+        rows = rescale._Findings([], 5)
+        rows._mean(record)
+        return {name: float(value) for name, value in record.items() if name != "n"}
+
+    assert all(of(n) == pytest.approx(of(12)) for n in range(10, 15))
+    assert of(12)["statistic"] == pytest.approx(8.0 / 12.0 * np.sqrt(12))
+    assert of(15)["statistic"] != pytest.approx(of(12)["statistic"])
