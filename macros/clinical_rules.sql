@@ -20,14 +20,21 @@
         bond_responses + goals_responses as item_responses
 {%- endmacro %}
 
-{#- A participant's well-being before and after care: a positive screen is a baseline at or below the cut-off, recovery a
-    follow-up above it, improvement a rise of at least the set points. -#}
-{% macro change_columns() -%}
+{#- Whether a score screens positive: at or below the cut-off where higher is better, at or above it where lower is. -#}
+{% macro is_positive(instrument, score) -%}
+    {{ score }} {{ '<=' if instrument.is_higher_better else '>=' }} {{ value_of(instrument, 'cutoff') }}
+{%- endmacro %}
+
+{#- A participant's well-being before and after care: recovery is a positive screen at baseline and none at follow-up,
+    improvement a change for the better of at least the set points. -#}
+{% macro change_columns(instrument, change) -%}
     baseline_score,
         followup_score,
-        followup_score - baseline_score as who5_change,
+        followup_score - baseline_score as {{ change }},
         follow_up_days,
-        baseline_score <= {{ var('who5_cutoff') }} as screened_positive,
-        baseline_score <= {{ var('who5_cutoff') }} and followup_score > {{ var('who5_cutoff') }} as clinical_recovery,
-        followup_score - baseline_score >= {{ var('improvement_points') }} as clinical_improvement
+        {{ is_positive(instrument, 'baseline_score') }} as screened_positive,
+        {{ is_positive(instrument, 'baseline_score') }} and not ({{ is_positive(instrument, 'followup_score') }})
+            as clinical_recovery,
+        {{ 'followup_score - baseline_score' if instrument.is_higher_better else 'baseline_score - followup_score' }}
+        >= {{ value_of(instrument, 'improvement') }} as clinical_improvement
 {%- endmacro %}

@@ -73,8 +73,8 @@ final as (
         participant_id,
         baseline_at,
         baseline_score,
-        case when days >= {{ var('min_followup_days') }} then followup_score end as followup_score,
-        case when days >= {{ var('min_followup_days') }} then days end as follow_up_days
+        case when days >= {{ value_of(outcome(), 'followup_days') }} then followup_score end as followup_score,
+        case when days >= {{ value_of(outcome(), 'followup_days') }} then days end as follow_up_days
     from counted
 
 )

@@ -1,6 +1,7 @@
--- Sums and products of the regressions' variables by alliance score, utilization type and sex, among those who screened positive and whose sex is reported: all that ordinary least squares needs to know of them.
+-- Sums and products of the numbers of the study's models by alliance score and level of its factors, among those who screened positive and miss no predictor: all that ordinary least squares needs to know of them.
 -- depends_on: {{ ref('gate_candidates') }}
-{%- set variables = ['age_years', 'time_in_care', 'baseline_score', 'followup_score', 'total_sessions'] %}
+{%- set numbers = study().numbers %}
+{%- set factors = study().factors %}
 with
 
 cohort as (
@@ -9,21 +10,28 @@ cohort as (
 
 ),
 
-sample as (
+positive as (
 
     select
         alliance_score,
         item_sum,
         item_responses,
-        utilization_type,
-        sex,
-        cast(age_years as bigint) as age_years,
-        cast(time_in_care_days as bigint) as time_in_care,
-        cast(baseline_score as bigint) as baseline_score,
-        cast(followup_score as bigint) as followup_score,
-        cast(total_sessions as bigint) as total_sessions
+        {%- for factor in factors %}
+        {{ factor.sql }} as {{ factor.name }},
+        {%- endfor %}
+        {%- for number in numbers %}
+        cast({{ number.sql }} as bigint) as {{ number.name }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
     from cohort
-    where screened_positive and sex is not null
+    where screened_positive
+
+),
+
+sample as (
+
+    select * from positive
+    where
+        {{ (factors + numbers) | map(attribute='name') | join(' is not null and ') }} is not null
 
 ),
 
@@ -31,21 +39,22 @@ final as (
 
     select
         {{ alliance_quotient() }},
-        utilization_type,
-        sex,
-        count(*) as n,
-        {%- for variable in variables %}
-        {{ whole_sum(variable) }} as {{ variable }},
+        {%- for factor in factors %}
+        {{ factor.name }},
         {%- endfor %}
-        {%- for first in variables %}
+        count(*) as n,
+        {%- for number in numbers %}
+        {{ whole_sum(number.name) }} as {{ number.name }},
+        {%- endfor %}
+        {%- for first in numbers %}
         {%- set is_last_row = loop.last %}
-        {%- for second in variables[loop.index0:] %}
-        {{ whole_sum(first ~ ' * ' ~ second) }} as {{ first }}_x_{{ second }}
+        {%- for second in numbers[loop.index0:] %}
+        {{ whole_sum(first.name ~ ' * ' ~ second.name) }} as {{ first.name }}_x_{{ second.name }}
         {%- if not (is_last_row and loop.last) %},{% endif %}
         {%- endfor %}
         {%- endfor %}
     from sample
-    group by alliance_score, utilization_type, sex
+    group by alliance_score{% for factor in factors %}, {{ factor.name }}{% endfor %}
 
 )
 

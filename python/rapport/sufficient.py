@@ -198,10 +198,12 @@ class ProductSums:
         common: the common denominator of the alliance scores.
         cells: by the 0/1 variables that are 1, the power of the alliance score (times ``common``) and the
             whole-number variables multiplied, the sum.
+        dummies: names of the 0/1 variables.
     """
 
     common: int
     cells: Mapping[frozenset[str], Mapping[tuple[int, tuple[str, ...]], int]]
+    dummies: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -263,4 +265,4 @@ def product_sums(
                 for start, total in zip(starts, totals, strict=True):
                     kind, below = names[keys[start, 0]], int(keys[start, 1])
                     cells[kind][power, key] += int(total) * (common // below) ** power
-    return ProductSums(common, cells)
+    return ProductSums(common, cells, frozenset(dummies))

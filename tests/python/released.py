@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
-from sufficient_statistics import analysis_cohort, cohorts, reduce
+from sufficient_statistics import PUBLISHED, analysis_cohort, cohorts, reduce
 
+from rapport import disclosure
+from rapport.disclosure import populations, rules
+
+RULES, POPULATIONS = rules(PUBLISHED), populations(PUBLISHED)
+disclose = partial(disclosure.disclose, rules=RULES, populations=POPULATIONS)
+judge = partial(disclosure.judge, rules=RULES, populations=POPULATIONS)
 TYPES = ("teletherapy", "telecoaching", "both")
 CRITERIA = ("adult", "sponsored", "registered", "session", "baseline", "followup", "rating")
 EXCLUDED = (61, 418, 903, 2764, 397, 1880, 2898)
 NUMERIC = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
 PARAMETERS = {
+    "study": PUBLISHED.name,
     **{"study_start": "2020-09-29", "study_end": "2021-10-12", "adult_age": "18", "min_sessions": "1"},
     **{"min_followup_days": "7", "who5_points_per_item": "4", "who5_cutoff": "28", "improvement_points": "10"},
     **{"home_country": "US", "on_bad_rows": "stop", "freshness_warn_hours": "36"},
@@ -240,13 +249,14 @@ def write_warehouse(
         connection.execute(
             "create table if not exists ops.builds (build_number bigint, build_id varchar, started_at timestamp,"
             " ended_at timestamp, status varchar, published_at timestamp, input_fingerprint varchar,"
-            " input_files map(varchar, bigint), gates map(varchar, varchar), versions varchar, git_revision varchar)"
+            " input_files map(varchar, bigint), gates map(varchar, varchar), versions varchar, git_revision varchar,"
+            " study_definition varchar)"
         )
         connection.execute(
             "insert into ops.builds values (?, ?, timestamp '2026-01-02 03:04:00', timestamp '2026-01-02 03:04:06', ?,"
             " timestamp '2026-01-02 03:04:05' + to_days(cast(? as integer)), 'f00', map {'participants': 2},"
-            " map {'raw': 'open'}, 'rapport 0.1.0', 'abc')",
-            [number, build, status, number - 7],
+            " map {'raw': 'open'}, 'rapport 0.1.0', 'abc', ?)",
+            [number, build, status, number - 7, json.dumps(PUBLISHED.definition)],
         )
         connection.execute(
             "create table if not exists ops.findings_history as select cast(null as varchar) as build_id,"

@@ -87,7 +87,7 @@ def test_without_protection_the_attacker_finds_every_small_count(tmp_path: Path)
 
 def test_rounding_alone_does_not_protect(tmp_path: Path) -> None:
     """Without complementary suppression what is left of a total is known."""
-    from rapport.disclosure import disclose
+    from released import disclose
 
     people, tables = marts_of(*draw(20201)[:2], draw(20201)[2])
     with quiet_solver():

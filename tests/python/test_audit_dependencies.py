@@ -13,6 +13,8 @@ from conftest import ROOT
 
 from rapport.audit import load_suites
 from rapport.audit.raw import ACCEPTED, CURRENT
+from rapport.studies import load_study
+from rapport.studies.parameters import parameters
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def audits(nodes: dict[str, Any]) -> Iterator[tuple[str, Any, set[str]]]:
             for folder in re.findall(r"\bexpectations/\w+", node.raw_code):
                 if "find_faults" in node.raw_code:
                     continue  # looks for rows that the audit has judged
-                suites = load_suites(ROOT / folder)
+                suites = load_suites(ROOT / folder, parameters(load_study(ROOT, "sagui_henson_2022")))
                 if "judge_accepted" in node.raw_code:
                     suites = [suite.on_tables(CURRENT, ACCEPTED) for suite in suites]
                 yield folder, node, set().union(*(suite.tables(connection) for suite in suites))

@@ -21,10 +21,10 @@ import duckdb
 import pytest
 import yaml
 from conftest import ROOT, Warehouse
+from released import RULES
 from sufficient_statistics import reduced
 
 from rapport.demo import write_demo_export
-from rapport.disclosure import RULES
 from rapport.release import make_release
 from rapport.report import Published, Tables, read_release, sentences, tables
 from rapport.report.__main__ import main, write

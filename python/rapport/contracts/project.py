@@ -12,6 +12,11 @@ from typing import Any
 
 import yaml
 
+from rapport.project_vars import VarError, check_vars
+from rapport.studies import Study, StudyError
+from rapport.studies.definition import filled
+from rapport.studies.parameters import ParameterError, parameters, resolved
+
 Document = dict[str, Any]
 RAW_EXPORT = "raw"
 """Name of the source that is the raw export."""
@@ -49,6 +54,11 @@ def read_project(folder: Path) -> Project:
     if not (folder / "dbt_project.yml").is_file():
         raise ContractError(f"{folder}: no dbt_project.yml; run this in the project's folder")
     settings = _yaml(folder / "dbt_project.yml")
+    try:
+        built = check_vars(folder, {})
+    except (StudyError, VarError) as error:
+        raise ContractError(str(error)) from error
+    of_study = parameters(built.study)
     version = str(settings.get("version"))
     packaged = str(tomllib.loads(_text(folder / "pyproject.toml"))["project"]["version"])
     if version != packaged:
@@ -62,7 +72,7 @@ def read_project(folder: Path) -> Project:
     if len(sources) != 1:
         raise ContractError(f"models/raw: {len(sources)} sources named {RAW_EXPORT}, where one is the raw export")
     models = [
-        model
+        _with_study(model, built.study, of_study)
         for path in sorted((folder / "models/marts").glob("*.yml"))
         for model in sorted(_yaml(path).get("models") or [], key=lambda model: str(model["name"]))
     ]
@@ -70,7 +80,7 @@ def read_project(folder: Path) -> Project:
     for path in sorted((folder / "models").rglob("*.md")):
         docs.update(doc_blocks(_text(path)))
     suites = {
-        f"{path.parent.name}/{path.stem}": json.loads(_text(path))
+        f"{path.parent.name}/{path.stem}": _suite(path, of_study)
         for path in sorted((folder / "expectations").glob("*/*.json"))
     }
     return Project(
@@ -78,9 +88,52 @@ def read_project(folder: Path) -> Project:
         source=sources[0],
         marts=tuple(models),
         docs=docs,
-        variables=settings.get("vars") or {},
+        variables=built.values,
         suites=suites,
     )
+
+
+def _suite(path: Path, of_study: Mapping[str, Any]) -> Document:
+    try:
+        suite: Document = resolved(json.loads(_text(path)), of_study)
+    except (json.JSONDecodeError, ParameterError) as error:
+        raise ContractError(f"{path}: {error}") from error
+    return suite
+
+
+def _with_study(model: Document, study: Study, of_study: Mapping[str, Any]) -> Document:
+    """A model with the columns that the study gives it, and the values that it names of the study.
+
+    The macro ``columns_of`` gives them the same columns.
+    """
+    columns: list[Document] = []
+    for column in model.get("columns") or []:
+        if column["name"] == "is_eligible":
+            columns += [
+                {
+                    "name": one.flag,
+                    "data_type": "boolean",
+                    "description": f"Criterion {i}: {filled(one.description, one.values)}",
+                    "constraints": [{"type": "not_null"}],
+                }
+                for i, one in enumerate(study.criteria, start=1)
+            ]
+        columns.append({**column, "config": {"meta": {key: _of_study(v, of_study) for key, v in meta(column).items()}}})
+    if meta(model).get("has_study_facts"):
+        columns += [
+            {"name": one["id"], "data_type": one["type"], "description": one["description"]} for one in study.facts
+        ]
+    return {**model, "columns": columns}
+
+
+def _of_study(value: Any, of_study: Mapping[str, Any]) -> Any:
+    """A value of a declaration, or what it names of the study: ``study.criteria``."""
+    if not (isinstance(value, str) and value.startswith("study.")):
+        return value
+    name = value.removeprefix("study.")
+    if name not in of_study:
+        raise ContractError(f"{value} is nothing of the study; there are {', '.join(of_study)}")
+    return of_study[name]
 
 
 def _has_key(table: Document) -> bool:

@@ -15,15 +15,17 @@ from typing import Any, Final
 import pandas as pd
 
 from rapport.disclosure import (
-    RULES,
     SUPPRESSED,
     SUPPRESSED_COLUMNS,
+    TABLES,
     DisclosureError,
     judge,
+    populations,
     quiet_solver,
+    rules,
 )
-from rapport.disclosure.rules import number_of, text_of
-from rapport.disclosure.study import UNPRINTED_MARGIN
+from rapport.disclosure.rules import Rule, number_of, text_of
+from rapport.disclosure.study import UNPRINTED_MARGIN, SourceSummary
 from rapport.release.publication import PERCENTILES, PRINTED, Publication
 from rapport.release.rescale import as_of_rounded_n
 from rapport.release.rounding import (
@@ -38,7 +40,8 @@ from rapport.release.rounding import (
     threshold,
 )
 from rapport.statistics.proportions import wilson
-from rapport.study import REGRESSIONS, UTILIZATION_TYPES
+from rapport.studies import Study
+from rapport.study import PARTICIPANTS, UTILIZATION_TYPES
 
 Hidden = dict[str, set[tuple[int, str]]]
 
@@ -53,7 +56,7 @@ COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "inference_results": ("n",),
     "model_fit": ("n",),
     "alliance_slopes": ("n",),
-    "source_summary": RULES["source_summary"].figures,
+    "source_summary": SourceSummary().figures,
     "verdicts": ("unexpected",),
 }
 """Columns of whole numbers of people or rows; Table 1 has them in rows."""
@@ -67,6 +70,8 @@ class _Tables:
     hidden: Hidden
     base: int
     min_cell: int
+    study: Study
+    rules: Mapping[str, Rule]
 
     def is_hidden(self, table: str, row: int, column: str) -> bool:
         """Whether a figure goes."""
@@ -86,11 +91,14 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
         raise DisclosureError(f"round_counts is {publication.round_counts}; it must be a whole number, 1 or more")
     base = 1 if publication.is_synthetic else publication.round_counts
     least = threshold(publication.min_cell, publication.round_counts)
-    frames = {name: publication.tables[name] for name in RULES}
+    study = publication.study
+    of_study = rules(study)
+    frames = {name: publication.tables[name] for name in TABLES}
     with quiet_solver():
-        verdict = judge(frames, least)
-    hidden: Hidden = {name: set(verdict.hidden[name]) for name in RULES}
-    tables = _Tables({name: _records(frame) for name, frame in publication.tables.items()}, hidden, base, least)
+        verdict = judge(frames, least, rules=of_study, populations=populations(study))
+    hidden: Hidden = {name: set(verdict.hidden[name]) for name in TABLES}
+    all_records = {name: _records(frame) for name, frame in publication.tables.items()}
+    tables = _Tables(all_records, hidden, base, least, study, of_study)
     _hide_models(tables)
     _hide_verdicts(tables)
     if publication.is_synthetic:
@@ -132,14 +140,15 @@ def _marked(frame: pd.DataFrame, hidden: set[tuple[int, str]]) -> pd.DataFrame:
 def _hide_models(tables: _Tables) -> None:
     """A line is made of its model's coefficients and goes with any of them; an analysis without types has no steps."""
     gone: dict[str, set[str]] = {}
+    regressions = tables.study.regressions
     for row, record in tables.shown("inference_results"):
-        if record["analysis"] in REGRESSIONS and tables.is_hidden("inference_results", row, "estimate"):
+        if record["analysis"] in regressions and tables.is_hidden("inference_results", row, "estimate"):
             gone.setdefault(record["analysis"], set()).add(record["term"])
-    whole = {analysis for analysis, terms in gone.items() if terms >= set(REGRESSIONS[analysis].terms)}
+    whole = {analysis for analysis, terms in gone.items() if terms >= set(regressions[analysis].terms)}
     for name, analyses in (("alliance_slopes", set(gone)), ("model_fit", whole)):
         for row, record in tables.shown(name):
             if record["analysis"] in analyses:
-                tables.hidden[name] |= {(row, column) for column in RULES[name].figures}
+                tables.hidden[name] |= {(row, column) for column in tables.rules[name].figures}
 
 
 def _hide_verdicts(tables: _Tables) -> None:
@@ -199,7 +208,7 @@ def _merge_bars(tables: _Tables) -> None:
         records = [tables.records[name][i] for i in bar]
         if any(tables.is_hidden(name, i, "participants") for i in bar):
             if not any(record["utilization_type"] == records[0]["utilization_type"] for record in merged):
-                hidden |= {(len(merged), column) for column in RULES[name].figures}
+                hidden |= {(len(merged), column) for column in tables.rules[name].figures}
                 merged.append(records[0] | {"score_from": LOWEST_SCORE, "score_to": HIGHEST_SCORE})
             continue
         merged.append(
@@ -262,13 +271,15 @@ def _coarsen_table_1(tables: _Tables) -> None:
         if record["statistic"] == "n"
     }
 
+    of_known = {one.id: one.grouping for one in tables.study.table_1 if one.grouping and one.percent_of_known}
+
     def base_of(record: Mapping[str, Any]) -> float:
         variable, column = record["variable"], record["utilization_type"]
-        if variable == "participants":
-            return n["participants", None, "total"]
-        if variable == "country":
-            return n["country", "within_usa", column] + n["country", "outside_usa", column]
-        return n["participants", None, column]
+        if variable == PARTICIPANTS:
+            return n[PARTICIPANTS, None, "total"]
+        if variable in of_known:
+            return sum(n[variable, level, column] for level in of_known[variable].level_ids)
+        return n[PARTICIPANTS, None, column]
 
     deviations = {
         (record["variable"], record["utilization_type"]): number_of(record["value"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from rapport.release.folder import NoRelease, open_release
 from rapport.release.rounding import DECIMALS, significant
+from rapport.studies import Study
 
 Row = dict[str, object]
 Tables = dict[str, list[Row]]
@@ -180,6 +182,11 @@ class Published:
         """Return a row of ``build_parameters``."""
         return self.record("build_parameters", parameter=name)
 
+    @cached_property
+    def study(self) -> Study:
+        """The study that was built."""
+        return Study.of(self.manifest["study"])
+
     @property
     def is_calibrated(self) -> bool:
         """Whether the export is the twin, calibrated to the printed figures."""
@@ -234,6 +241,8 @@ def read_release(folder: Path) -> Published:
         tables = release.records()
     except NoRelease as error:
         raise ReportError(f"{error}: run `make release` first, or name the folder with --release") from error
+    if "study" not in release.manifest:
+        raise ReportError(f"{folder} does not say which study it is of: release anew")
     needed = set(KEYS) - (set() if release.manifest["is_calibrated"] else set(OF_THE_TWIN))
     if missing := sorted(needed - tables.keys()):
         raise ReportError(f"{folder} lacks {', '.join(missing)}: release anew")

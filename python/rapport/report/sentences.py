@@ -7,14 +7,14 @@ ed.: r .1, .3, .5; d .2, .5, .8; η² .01, .06, .14.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
-from rapport.report.labels import GROUPS, MODERATIONS, TWO_GROUPS
+from rapport.report.labels import capital, more_groups, phrase_of, two_groups
 from rapport.report.published import Number, Published, Record
 from rapport.report.rich import (
     NOTHING,
     Rich,
-    as_rich,
     bounded,
     count,
     fixed,
@@ -26,6 +26,7 @@ from rapport.report.rich import (
     plain,
     rich,
 )
+from rapport.studies import ALLIANCE, BASELINE, CARE, Correlation, Grouping, Level, Study
 
 SIGNIFICANCE_LEVEL = 0.05
 _SIZES = {"r": (0.1, 0.3, 0.5), "d": (0.2, 0.5, 0.8), "eta_squared": (0.01, 0.06, 0.14)}
@@ -69,10 +70,12 @@ def aims(data: Published) -> list[Aim]:
 
 def _aim_1(data: Published) -> Aim:
     clauses = [_alliance_level(data)]
-    tested = [(analysis, names[4]) for analysis, names in TWO_GROUPS.items()]
-    records = [(data.finding(analysis, _term(analysis)), what) for analysis, what in tested]
-    records.append((data.finding("alliance_vs_age", "age_years"), "age"))
-    records.append((data.finding("alliance_by_utilization", "utilization_type"), "utilization type"))
+    study = data.study
+    records = [
+        *((data.finding(one.analysis, f"{a.id} - {b.id}"), one.label) for one, a, b in two_groups(study)),
+        *((data.finding(one.analysis, one.id), one.label) for one in study.correlations),
+        *((data.finding(one.analysis, one.id), one.label) for one in more_groups(study)),
+    ]
     differs = [
         (record, what)
         for record, what in records
@@ -104,10 +107,9 @@ def _aim_1(data: Published) -> Aim:
         clauses.append(rich("no test can be shown by {what}", what=joined(undefined, last=" or ")))
     answer = joined(clauses, "; ") + plain(".")
     details = [
-        *(_two_groups(data, analysis) for analysis in TWO_GROUPS),
-        _age(data),
-        _utilization(data),
-        *_dunn(data),
+        *(_two_groups(data, *one) for one in two_groups(study)),
+        *(_correlation(data, one) for one in study.correlations),
+        *itertools.chain.from_iterable((_groups(data, one), *_dunn(data, one)) for one in more_groups(study)),
         _reliability(data),
     ]
     return Aim(
@@ -116,11 +118,6 @@ def _aim_1(data: Published) -> Aim:
         answer,
         tuple(details),
     )
-
-
-def _term(analysis: str) -> str:
-    first, second, *_ = TWO_GROUPS[analysis]
-    return f"{first} - {second}"
 
 
 def _is_open(record: Record) -> bool:
@@ -172,13 +169,13 @@ def _limits(record: Record) -> Rich:
     return interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3))
 
 
-def _two_groups(data: Published, analysis: str) -> Rich:
-    first, second, first_median, second_median, what = TWO_GROUPS[analysis]
-    record = data.finding(analysis, _term(analysis))
+def _two_groups(data: Published, grouping: Grouping, first: Level, second: Level) -> Rich:
+    what = grouping.label
+    record = data.finding(grouping.analysis, f"{first.id} - {second.id}")
     p, w = record.number("p_value"), record.number("statistic")
     if p.value is None:
         return rich("By {what}: no comparison ({why}).", what=what, why=why_missing(record))
-    groups = [data.finding("alliance_group_medians", name) for name in (first_median, second_median)]
+    groups = [data.finding("alliance_group_medians", level.term) for level in (first, second)]
     medians = rich("medians {a} and {b}", a=fixed(groups[0].number("estimate")), b=fixed(groups[1].number("estimate")))
     sizes = [group.number("n").value for group in groups]
     test = rich("{p}{effect}", p=p_phrase(p), effect=_effect(record, "r"))
@@ -192,8 +189,8 @@ def _two_groups(data: Published, analysis: str) -> Rich:
         r = record.number("effect_size").value
         return rich(
             "{a} rated the alliance {direction} than {b} ({medians}; {test}){size}.",
-            a=_capital(GROUPS[first].format(home=data.home)),
-            b=GROUPS[second].format(home=data.home),
+            a=capital(phrase_of(first, data.home)),
+            b=phrase_of(second, data.home),
             direction="higher" if excess and excess > 0 else "lower" if excess else "differently",
             medians=medians,
             test=test,
@@ -219,35 +216,40 @@ def _allows_r(record: Record) -> Rich:
     return plain(f"; the interval allows anything up to a {largest} difference")
 
 
-def _age(data: Published) -> Rich:
-    record = data.finding("alliance_vs_age", "age_years")
+def _correlation(data: Published, correlation: Correlation) -> Rich:
+    record = data.finding(correlation.analysis, correlation.id)
+    what = correlation.label
     p, rho = record.number("p_value"), record.number("estimate")
     if p.value is None or rho.value is None:
-        return rich("With age: no correlation can be computed ({why}).", why=why_missing(record))
+        return rich("With {what}: no correlation can be computed ({why}).", what=what, why=why_missing(record))
     if _is_perfect(record):
-        return rich("With age: Spearman's ρ = {rho} ({why}).", rho=bounded(rho, 3), why=why_missing(record))
+        return rich(
+            "With {what}: Spearman's ρ = {rho} ({why}).", what=what, rho=bounded(rho, 3), why=why_missing(record)
+        )
     test = rich(
         "Spearman's ρ = {rho}, 95% CI {limits}, {p}", rho=bounded(rho, 3), limits=_limits(record), p=p_phrase(p)
     )
     if is_significant(p):
         return rich(
-            "Older participants rated the alliance {direction} ({test}); the association is {size}.",
+            "{who} rated the alliance {direction} ({test}); the association is {size}.",
+            who=correlation.higher,
             direction="higher" if rho.value > 0 else "lower",
             test=test,
             size=size_word("r", rho.value),
         )
     return rich(
-        "With age the data do not show in which direction ratings move ({test}){allows}.",
+        "With {what} the data do not show in which direction ratings move ({test}){allows}.",
+        what=what,
         test=test,
         allows=_allows_r(record),
     )
 
 
-def _utilization(data: Published) -> Rich:
-    record = data.finding("alliance_by_utilization", "utilization_type")
+def _groups(data: Published, grouping: Grouping) -> Rich:
+    record = data.finding(grouping.analysis, grouping.id)
     p = record.number("p_value")
     if p.value is None:
-        return rich("By utilization type: no comparison ({why}).", why=why_missing(record))
+        return rich("By {what}: no comparison ({why}).", what=grouping.label, why=why_missing(record))
     test = rich(
         "Kruskal–Wallis H({df}) = {h}, {p}, {effect}",
         df=count(record.number("df")),
@@ -255,7 +257,8 @@ def _utilization(data: Published) -> Rich:
         p=p_phrase(p),
         effect=_eta_squared(record),
     )
-    return _between_types(record, test, "Ratings differed", "ratings differ")
+    among = "the utilization types" if grouping.id == CARE else f"groups by {grouping.label}"
+    return _between_types(record, test, "Ratings differed", "ratings differ", among)
 
 
 def _eta_squared(record: Record) -> Rich:
@@ -265,11 +268,11 @@ def _eta_squared(record: Record) -> Rich:
     return rich("η² = {eta}, 90% CI {limits}", eta=eta, limits=limits)
 
 
-def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Rich:
-    """Say whether the utilization types differ, or what the interval of η² allows."""
+def _between_types(record: Record, test: Rich, differed: str, differ: str, among: str) -> Rich:
+    """Say whether groups differ, or what the interval of η² allows."""
     if is_significant(record.number("p_value")):
         return rich(
-            f"{differed} between the utilization types ({{test}}); the effect is {{size}}.",
+            f"{differed} between {among} ({{test}}); the effect is {{size}}.",
             test=test,
             size=size_word("eta_squared", record.number("effect_size").value or 0.0),
         )
@@ -278,15 +281,16 @@ def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Ri
     if high is not None:
         allows = f"; the interval allows up to a {size_word('eta_squared', high)} effect"
     return rich(
-        f"The data do not show that {differ} between the utilization types ({{test}}){{allows}}.",
+        f"The data do not show that {differ} between {among} ({{test}}){{allows}}.",
         test=test,
         allows=allows,
     )
 
 
-def _dunn(data: Published) -> list[Rich]:
+def _dunn(data: Published, grouping: Grouping) -> list[Rich]:
     sentences = []
-    for record in data.records("inference_results", analysis="alliance_by_utilization_dunn"):
+    phrases = _phrases(data, grouping)
+    for record in data.records("inference_results", analysis=f"{grouping.analysis}_dunn"):
         first, second = record.text("term").split(" - ")
         p, z = record.number("p_adjusted"), record.number("statistic")
         if p.value is None or z.value is None:
@@ -296,8 +300,8 @@ def _dunn(data: Published) -> list[Rich]:
             sentences.append(
                 rich(
                     "Participants of {a} rated {direction} than those of {b} ({test}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     direction="higher" if z.value > 0 else "lower",
                     test=test,
                 )
@@ -306,12 +310,16 @@ def _dunn(data: Published) -> list[Rich]:
             sentences.append(
                 rich(
                     "Between {a} and {b} no order of the ratings is shown ({test}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     test=test,
                 )
             )
     return sentences
+
+
+def _phrases(data: Published, grouping: Grouping) -> dict[str, str]:
+    return {level.id: phrase_of(level, data.home) for level in grouping.levels}
 
 
 def _reliability(data: Published) -> Rich:
@@ -332,25 +340,29 @@ def _moved(value: float, positive: str, negative: str) -> str:
 def _aim_2(data: Published) -> Aim:
     record = data.finding("wellbeing_change", "followup - baseline")
     change, p = record.number("estimate"), record.number("p_value")
-    cutoff = parameter(data, "who5_cutoff")
+    cutoff, outcome = parameter(data, cutoff_var(data.study)), data.study.outcome
     if change.value is None or p.value is None:
         answer = rich(
-            "No statement on the change of well-being among those who screened positive (baseline ≤ {cutoff}): {why}.",
+            "No statement on the change of well-being among those who screened positive"
+            " (baseline {at} {cutoff}): {why}.",
             cutoff=cutoff,
+            at=AT_CUTOFF[outcome.is_higher_better],
             why=why_missing(record),
         )
     else:
         limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
         who = rich(
-            "Among the {n} participants who screened positive (baseline ≤ {cutoff})",
+            "Among the {n} participants who screened positive (baseline {at} {cutoff})",
             n=count(record.number("n")),
             cutoff=cutoff,
+            at=AT_CUTOFF[outcome.is_higher_better],
         )
         d = record.number("effect_size")
         if is_significant(p):
             answer = rich(
-                "{who}, well-being {moved} by {points} WHO-5 points on average (95% CI {limits}, {p}){size}{rates}.",
+                "{who}, well-being {moved} by {points} {scale} points on average (95% CI {limits}, {p}){size}{rates}.",
                 who=who,
+                scale=outcome.name,
                 moved=_moved(change.value, "rose", "fell"),
                 points=_absolute(change),
                 limits=limits,
@@ -363,9 +375,10 @@ def _aim_2(data: Published) -> Aim:
         else:
             answer = rich(
                 "{who}, the data do not show in which direction well-being moved: a mean change of"
-                " {points} WHO-5 points"
+                " {points} {scale} points"
                 " ({p}), and the 95% interval allows anything from {limits} points{rates}.",
                 who=who,
+                scale=outcome.name,
                 points=fixed(change),
                 limits=limits,
                 p=p_phrase(p),
@@ -390,6 +403,15 @@ def parameter(data: Published, name: str) -> Rich:
     """Return the value of a whole-number parameter of the build."""
     record = data.parameter(name)
     return count(Number(float(record.text("value")), record.source("value")))
+
+
+AT_CUTOFF = {True: "≤", False: "≥"}
+"""Which side of the cut-off screens positive, by whether higher scores are better."""
+
+
+def cutoff_var(study: Study) -> str:
+    """Return the parameter that is the cut-off of the study's outcome."""
+    return study.var_of(f"instruments.{study.outcome.id}.cutoff") or ""
 
 
 def _rates(data: Published) -> Rich:
@@ -444,11 +466,12 @@ def _change_by_utilization(data: Published) -> Rich:
         p=p_phrase(p),
         effect=_eta_squared(record),
     )
-    return _between_types(record, test, "The change differed", "the change differs")
+    return _between_types(record, test, "The change differed", "the change differs", "the utilization types")
 
 
 def _tukey(data: Published) -> list[Rich]:
     sentences = []
+    phrases = _phrases(data, data.study.grouping(CARE))
     for record in data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"):
         first, second = record.text("term").split(" - ")
         p, estimate = record.number("p_adjusted"), record.number("estimate")
@@ -460,8 +483,8 @@ def _tukey(data: Published) -> list[Rich]:
                 rich(
                     "The change with {a} was {points} points {direction} than with {b}"
                     " (Tukey 95% CI of the difference {limits}, adjusted {p}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     points=_absolute(estimate),
                     direction=_moved(estimate.value, "higher", "lower"),
                     limits=limits,
@@ -473,8 +496,8 @@ def _tukey(data: Published) -> list[Rich]:
                 rich(
                     "Between {a} and {b} the change may differ by anything from {limits} points"
                     " (estimate {points}, adjusted {p}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     points=fixed(estimate),
                     limits=limits,
                     p=p_phrase(p),
@@ -487,19 +510,21 @@ def _tukey(data: Published) -> list[Rich]:
 
 
 def _aim_3(data: Published) -> Aim:
-    record = data.finding("alliance_predicts_wellbeing", "alliance")
+    study = data.study
+    record = data.finding(study.main_model, ALLIANCE)
     b, p = record.number("estimate"), record.number("p_value")
     if b.value is None or p.value is None:
         answer = rich("No statement on alliance as a predictor of well-being: {why}.", why=why_missing(record))
     else:
         limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
-        given = "at equal age, sex, time in care and baseline"
+        given = f"at equal {_listed(data)}"
         if is_significant(p):
             answer = rich(
-                "Participants who rated the alliance one point higher had {points} WHO-5 points"
+                "Participants who rated the alliance one point higher had {points} {scale} points"
                 " {direction} at follow-up"
                 " (95% CI {limits}, {p}; n = {n}), {given}{share}. The study observes; it does not show a cause.",
                 points=_absolute(b),
+                scale=study.outcome.name,
                 direction=_moved(b.value, "more", "fewer"),
                 limits=limits,
                 p=p_phrase(p),
@@ -511,20 +536,24 @@ def _aim_3(data: Published) -> Aim:
             answer = rich(
                 "Whether alliance goes with well-being at follow-up these data do not settle: one"
                 " point of alliance goes"
-                " with {points} WHO-5 points ({p}; n = {n}), {given}, and the 95% interval allows"
+                " with {points} {scale} points ({p}; n = {n}), {given}, and the 95% interval allows"
                 " anything from {limits}.",
                 points=fixed(b),
+                scale=study.outcome.name,
                 p=p_phrase(p),
                 n=count(record.number("n")),
                 given=given,
                 limits=limits,
             )
-    details = [_moderation(data, analysis) for analysis in MODERATIONS]
+    details = [_moderation(data, analysis) for analysis in study.moderations]
     return Aim(3, "Do participants with a better alliance report more well-being at follow-up?", answer, tuple(details))
 
 
 def _share(data: Published) -> Rich:
-    step = data.record("model_fit", analysis="alliance_predicts_wellbeing", step=3)
+    study = data.study
+    steps = study.regressions[study.main_model].steps
+    last = next(i for i, terms in enumerate(steps, start=1) if ALLIANCE in terms)
+    step = data.record("model_fit", analysis=study.main_model, step=last)
     if step.number("delta_r_squared").value is None:
         return plain("")
     return rich(
@@ -535,7 +564,7 @@ def _share(data: Published) -> Rich:
 
 
 def _moderation(data: Published, analysis: str) -> Rich:
-    moderator = MODERATIONS[analysis]
+    moderator = data.study.moderations[analysis].label
     records = [r for r in data.records("inference_results", analysis=analysis) if ":" in r.text("term")]
     known = [r for r in records if r.number("p_value").value is not None]
     if not known:
@@ -547,7 +576,7 @@ def _moderation(data: Published, analysis: str) -> Rich:
         [
             rich(
                 "{name}β = {beta}, 95% CI {limits}, {p}",
-                name="" if len(records) == 1 else _interaction(record) + " ",
+                name="" if len(records) == 1 else _interaction(data, record) + " ",
                 beta=fixed(record.number("estimate"), 3),
                 limits=interval(fixed(record.number("ci_low")), fixed(record.number("ci_high"))),
                 p=p_phrase(record.number("p_value")),
@@ -579,9 +608,16 @@ def _moderation(data: Published, analysis: str) -> Rich:
     )
 
 
-def _interaction(record: Record) -> str:
-    return GROUPS.get(record.text("term").split(":")[1], record.text("term"))
+def _interaction(data: Published, record: Record) -> str:
+    term = record.text("term").split(":")[1]
+    phrases = {name: text for one in data.study.factors.values() for name, text in _phrases(data, one).items()}
+    return phrases.get(term, record.text("term"))
 
 
-def _capital(text: str) -> Rich:
-    return as_rich(text[:1].upper() + text[1:])
+def _listed(data: Published) -> str:
+    """What the main model holds equal: "age, sex and baseline"."""
+    study = data.study
+    held = [one.phrase for one in study.covariates]
+    if BASELINE in study.regressions[study.main_model].terms:
+        held.append("baseline")
+    return " and ".join([", ".join(held[:-1]), held[-1]] if len(held) > 1 else held)
