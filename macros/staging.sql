@@ -22,6 +22,23 @@
     {%- endfor %}
 {% endmacro %}
 
+{#- The shares of a table's rows that are watched, by name, as conditions: all rows, then those that its source declares. -#}
+{% macro watched_shares(table) %}
+    {%- set shares = {'rows': 'true'} %}
+    {%- if execute %}
+        {%- set declared = graph.sources['source.' ~ project_name ~ '.raw.' ~ table].config.meta.watched_shares %}
+        {%- for name, condition in declared.items() %}
+            {%- do shares.update({name: condition | replace('{home_country}', var('home_country'))}) %}
+        {%- endfor %}
+    {%- endif %}
+    {{ return(shares) }}
+{% endmacro %}
+
+{#- The column of a table that says when what a row tells of happened. -#}
+{% macro moment_of(table) %}
+    {{ return(graph.sources['source.' ~ project_name ~ '.raw.' ~ table].config.meta.moment if execute else 'loaded_at') }}
+{% endmacro %}
+
 {#- Whether a delivered row belongs to an erased participant. A rating names a session, so its participant is looked up in all
     sessions that were delivered. -#}
 {% macro is_erased(table, row) -%}

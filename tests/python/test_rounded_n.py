@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from released import Tables, marts_of, marts_of_golden
-from sufficient_statistics import cohorts
+from sufficient_statistics import PUBLISHED, cohorts
 
 from rapport.release import rescale
 from rapport.release.rescale import Records, as_of_rounded_n
@@ -33,7 +33,7 @@ def rescaled(tables: Tables, base: int = 5) -> Tables:
     records: dict[str, Records] = {
         name: [{str(k): v for k, v in row.items()} for row in tables[name].to_dict("records")] for name in NAMES
     }
-    as_of_rounded_n(records, base)
+    as_of_rounded_n(records, base, PUBLISHED)
     return {name: pd.DataFrame(rows).set_index(KEYS[name]) for name, rows in records.items()}
 
 

@@ -236,7 +236,7 @@ def _coarsen(tables: _Tables) -> None:
             sums[record[per]] = sums.get(record[per], 0) + int(record["participants"])
         for record in tables.records[name]:
             record["percent"] = _share(record["participants"], sums[record[per]], base)
-    as_of_rounded_n(tables.records, base)
+    as_of_rounded_n(tables.records, base, tables.study)
     for name in ("inference_results", "model_fit", "alliance_slopes"):
         for record in tables.records[name]:
             record["note"] = _without_numbers(record["note"])
