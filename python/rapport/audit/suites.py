@@ -134,7 +134,7 @@ def load_suites(folder: Path | str, study: Mapping[str, Any] | None = None) -> l
 
 
 _READY: dict[tuple[str, tuple[tuple[str, bytes], ...]], list[Suite]] = {}
-"""Suites that were loaded before anybody asked for them: by what they name of the study, their files, what these held."""
+"""Suites that were loaded before anybody asked for them: by their study, their files and what these held."""
 
 
 def load_ahead(folder: Path | str, study: Mapping[str, Any] | None = None) -> None:
