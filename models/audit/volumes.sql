@@ -1,4 +1,5 @@
 -- How many rows every table has, which dates they span, and the shares that should not jump from one build to the next.
+-- depends_on: {{ ref('quarantined_rows') }}
 {%- set measures = {} %}
 {%- for table in raw_tables() %}{% do measures.update({table: watched_shares(table)}) %}{% endfor %}
 with
@@ -14,7 +15,7 @@ with
         {{ utc_date('min(' ~ moment_of(table) ~ ')') }} as first_event_on,
         {{ utc_date('max(' ~ moment_of(table) ~ ')') }} as last_event_on,
         max(loaded_at) as last_loaded_at
-    from {{ ref('stg_' ~ table) }}
+    from {{ rows_of('stg', table) }}
 
 ),
 {% endfor %}

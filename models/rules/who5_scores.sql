@@ -13,7 +13,7 @@ scored as (
         assessment_id,
         participant_id,
         completed_at,
-        {{ value_of(outcome(), 'points_per_item') }} * ({{ outcome()['items'] | join(' + ') }}) as who5_score
+        {{ score_of(outcome()) }} as who5_score
     from assessments
 
 ),

@@ -385,6 +385,43 @@ def regression_fit(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
     return _frame(records, _FIT_COLUMNS)
 
 
+def outcome_findings(change_sums: pd.DataFrame, regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return Aims 2 and 3 of every instrument of a study.
+
+    Args:
+        change_sums: ``instrument``, and the columns of ``wellbeing_findings``.
+        regression_sums: ``instrument``, and the columns of ``regression_findings``.
+        study: its instruments, factors, numbers and models.
+
+    Returns:
+        ``instrument`` and the columns of ``inference_results``, one row per instrument, analysis and term.
+
+    Raises:
+        ValueError: as for the two functions.
+    """
+    frames = []
+    for name in (one.id for one in study.instruments):
+        changes, sums = (_of_instrument(frame, name) for frame in (change_sums, regression_sums))
+        found = pd.concat([wellbeing_findings(changes), regression_findings(sums, study)], ignore_index=True)
+        found.insert(0, "instrument", pd.Series([name] * len(found), dtype=_TEXT))
+        frames.append(found)
+    return pd.concat(frames, ignore_index=True)
+
+
+def outcome_fit(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the variance that each step explains for every instrument of a study; as ``outcome_findings``."""
+    frames = []
+    for name in (one.id for one in study.instruments):
+        fit = regression_fit(_of_instrument(regression_sums, name), study)
+        fit.insert(0, "instrument", pd.Series([name] * len(fit), dtype=_TEXT))
+        frames.append(fit)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _of_instrument(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    return frame[(frame["instrument"] == name).to_numpy(dtype=bool)].drop(columns="instrument").reset_index(drop=True)
+
+
 def slope_findings(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the line of well-being along alliance at each shown value of each moderator.
 

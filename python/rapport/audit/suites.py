@@ -45,8 +45,10 @@ ROW = ("part_file", "row_number")
 PLACE = "place"
 UNJUDGED = "could not be evaluated"
 """What the detail of a verdict begins with whose rule could not be asked."""
-SUITE_META = ("schema", "table", "label", "key", "repeated")
+SUITE_META = ("schema", "table", "label", "key", "repeated", "optional")
 UNREADABLE = "unreadable"
+CURRENT = "staging.current_"
+"""What the names of the current rows' views begin with."""
 RULE_META = {"rule": None, "example": (PLACE,)}
 
 
@@ -130,7 +132,18 @@ def load_suites(folder: Path | str, study: Mapping[str, Any] | None = None) -> l
     paths = sorted(Path(folder).glob("*.json"))
     if not paths:
         raise SuiteError(f"{folder}: no suite (*.json)")
-    return _READY.pop(_as_they_stand(folder, study), None) or [load_suite(path, study) for path in paths]
+    return _READY.pop(_as_they_stand(folder, study), None) or [
+        load_suite(path, study) for path in paths if not _is_left_out(path, study or {})
+    ]
+
+
+def _is_left_out(path: Path, study: Mapping[str, Any]) -> bool:
+    """Whether a suite is of an optional table, and the study does not name that one."""
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8")).get("meta", {})
+    except json.JSONDecodeError:
+        return False  # load_suite says what is wrong with it
+    return bool(meta.get("optional")) and meta.get("label") not in study.get("further_tables", ())
 
 
 _READY: dict[tuple[str, tuple[tuple[str, bytes], ...]], list[Suite]] = {}
@@ -256,9 +269,13 @@ def judge_folder(
 
     Raises :class:`SuiteError` as :func:`run_suites` does.
     """
-    suites = load_suites(folder, study_parameters(parameters))
+    of_study = study_parameters(parameters)
+    suites = load_suites(folder, of_study)
+    prefix = CURRENT
     if moved:
-        suites = [suite.on_tables(*moved) for suite in suites]
+        suites, prefix = [suite.on_tables(*moved) for suite in suites], moved[1]
+    # What the build makes beside a model that is depended on: `further_views`.
+    tables = [*tables, *(f"select * from {prefix}{name}" for name in of_study.get("further_tables", ()))]
     check_dependencies(connection, suites, tables)
     on_rows = {
         (suite.label, expectation.meta["rule"])

@@ -64,7 +64,10 @@ def read_project(folder: Path) -> Project:
     if version != packaged:
         raise ContractError(f"dbt_project.yml says version {version}, pyproject.toml {packaged}; the two are one")
     sources = [
-        {**source, "tables": [table for table in source["tables"] if _has_key(table)]}
+        {
+            **source,
+            "tables": [table for table in source["tables"] if _has_key(table) and not _is_left_out(table, of_study)],
+        }
         for path in sorted((folder / "models/raw").glob("*.yml"))
         for source in _yaml(path).get("sources") or []
         if source.get("name") == RAW_EXPORT
@@ -73,7 +76,7 @@ def read_project(folder: Path) -> Project:
         raise ContractError(f"models/raw: {len(sources)} sources named {RAW_EXPORT}, where one is the raw export")
     models = [
         _with_study(model, built.study, of_study)
-        for path in sorted((folder / "models/marts").glob("*.yml"))
+        for path in _declarations(folder, built.study)
         for model in sorted(_yaml(path).get("models") or [], key=lambda model: str(model["name"]))
     ]
     docs: dict[str, str] = {}
@@ -91,6 +94,16 @@ def read_project(folder: Path) -> Project:
         variables=built.values,
         suites=suites,
     )
+
+
+def _declarations(folder: Path, study: Study) -> list[Path]:
+    """The YAML files of the marts; those of several instruments are published of a study that has them."""
+    folders = ["models/marts", *(["models/instruments/marts"] if study.further_instruments else [])]
+    return [path for name in folders for path in sorted((folder / name).glob("*.yml"))]
+
+
+def _is_left_out(table: Document, of_study: Mapping[str, Any]) -> bool:
+    return bool(meta(table).get("optional")) and table["name"] not in of_study["further_tables"]
 
 
 def _suite(path: Path, of_study: Mapping[str, Any]) -> Document:

@@ -318,7 +318,7 @@ class Study:
 
     @cached_property
     def instruments(self) -> tuple[Instrument, ...]:
-        """The questionnaires: one, that of the study's outcome."""
+        """All instruments; the first is that of the study's outcome."""
         return tuple(
             Instrument(
                 is_higher_better=one["better"] == "higher",
@@ -332,6 +332,11 @@ class Study:
     def outcome(self) -> Instrument:
         """The instrument of the study's outcome."""
         return self.instruments[0]
+
+    @property
+    def further_instruments(self) -> tuple[Instrument, ...]:
+        """The instruments beside the outcome's."""
+        return self.instruments[1:]
 
     @cached_property
     def criteria(self) -> tuple[Criterion, ...]:

@@ -29,6 +29,7 @@ def sql_definition(study: Study) -> dict[str, Any]:
         ],
         "overridden": dict(study.overridden),
         "instruments": [_instrument(study, one) for one in study.instruments],
+        "further_tables": [one.table for one in study.further_instruments],
         "facts": [dict(one) for one in study.facts],
         "criteria": [_criterion(study, i, one) for i, one in enumerate(study.criteria, start=1)],
         "groupings": _named((one.id, one.sql) for one in study.groupings),

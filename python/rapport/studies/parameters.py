@@ -11,6 +11,8 @@ from typing import Any
 from rapport.studies.definition import CARE_TYPES, LINE_POINTS, SPREAD, Study, filled
 
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+RAW_TABLES = ("participants", "who5_assessments", "sessions", "alliance_ratings")
+"""The tables that every export has."""
 EACH, ITEM = "each", "it"
 """Key of an expectation that stands for several, one for each element of a list; and the name of the element in it."""
 _PLACEHOLDER = re.compile(r"\{((?:study|it)(?:\.\w+)*)\}")
@@ -62,6 +64,23 @@ def parameters(study: Study) -> dict[str, Any]:
         "number_of_lines": _in_words(lines),
         "points_of_lines": lines * LINE_POINTS,
         "slope_levels": list(dict.fromkeys(slope_levels)),
+        "further_tables": [one.table for one in study.further_instruments],
+        "raw_tables": [*RAW_TABLES, *(one.table for one in study.further_instruments)],
+        "number_of_raw_tables": len(RAW_TABLES) + len(study.further_instruments),
+        "instruments": [one.id for one in study.instruments],
+        "first_instrument": study.outcome.id,
+        "scales": [
+            {
+                "id": one.id,
+                "points": one.points_per_item,
+                "lowest": one.lowest,
+                "highest": one.highest,
+                "days": study.instruments[i].followup_days,
+            }
+            for i, one in enumerate(study.as_written.instruments)
+        ],
+        "outcomes": _values(_outcomes(study)),
+        "outcome_steps": _values((one.id, analysis, step) for one in study.instruments for analysis, step in steps),
         "table_1_variables": ["participants", *(one.id for one in study.table_1)],
         "table_1_levels": list(dict.fromkeys(levels)),
     }
@@ -102,6 +121,14 @@ def promised_findings(study: Study) -> list[tuple[str, str]]:
         (analysis, term) for analysis, one in study.regressions.items() for term in ("(Intercept)", *one.terms)
     ]
     return [*of_alliance, *of_change, *of_models]
+
+
+def _outcomes(study: Study) -> list[tuple[str, str, str]]:
+    """Instrument, analysis and term of what Aims 2 and 3 find of every instrument."""
+    of_alliance = {one.analysis for one in study.correlations} | {"alliance_reliability"}
+    of_alliance |= {f"{one.analysis}{end}" for one in study.groupings for end in ("", "_dunn")}
+    rows = [(analysis, term) for analysis, term in promised_findings(study) if analysis not in of_alliance]
+    return [(one.id, analysis, term) for one in study.instruments for analysis, term in rows]
 
 
 def _values(rows: Iterable[tuple[Any, ...]]) -> str:
