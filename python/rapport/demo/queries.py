@@ -530,7 +530,7 @@ def late_rows(table: str) -> str:
     return _rows(table, "people_seen_again", "corrected, stale row late", "history <> 'once'")
 
 
-# An answer falls as well-being rises, with noise of its own; of a hundred some are skipped. All of it hangs on the key, the
+# An answer falls as well-being rises, with noise of its own, and a few are skipped. All of it hangs on the key, the
 # delivery and the seed, so the same export is written again.
 _PHQ9_ITEM: Final = """
     case
