@@ -41,7 +41,7 @@ Then add the table to the tests, whose attacker is independent of this package.
 from rapport.disclosure.counts import Count, CountSystem, DisclosureError, Population, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share
 from rapport.disclosure.solver import quiet_solver
-from rapport.disclosure.study import TABLES, populations, rules
+from rapport.disclosure.study import TABLES, populations, rules, tables_of
 from rapport.disclosure.suppress import SUPPRESSED, SUPPRESSED_COLUMNS, Verdict, disclose, judge
 
 __all__ = [
@@ -64,4 +64,5 @@ __all__ = [
     "populations",
     "quiet_solver",
     "rules",
+    "tables_of",
 ]

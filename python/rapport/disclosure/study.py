@@ -58,11 +58,44 @@ def _levels(grouping: Grouping) -> tuple[str, ...]:
     return grouping.level_ids if grouping.is_screen or grouping.id == CARE else (*grouping.level_ids, MISSING)
 
 
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The attributes of the cohort that an instrument divides it by; those of the outcome's are the cohort's own."""
+
+    baseline: str = _SCREEN
+    followup: str = "followup"
+    improved: str = "improved"
+
+    @classmethod
+    def of(cls, study: Study, instrument: str) -> Screen:
+        """The attributes of an instrument."""
+        if instrument == study.outcome.id:
+            return cls()
+        return cls(f"{instrument}_baseline", f"{instrument}_followup", f"{instrument}_improved")
+
+    @property
+    def positive(self) -> Count:
+        """Who screened positive at baseline."""
+        return COHORT.narrow({self.baseline: "positive"})
+
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Its attributes: not everybody of the cohort has a baseline and a follow-up of a further instrument."""
+        return {
+            self.baseline: ("positive", "negative", MISSING),
+            self.followup: ("positive", "negative", MISSING),
+            self.improved: ("yes", "no", MISSING),
+        }
+
+
 def populations(study: Study) -> Mapping[str, Population]:
     """Return the people that the rules of a study's tables count, and their attributes."""
     groups = {attribute(one): _levels(one) for one in study.groupings if not one.is_screen and one.id != CARE}
     numbers = [one.id for one in study.table_1 if one.number is not None] + [one.id for one in study.correlations]
     conditions = [one.id for one in study.table_1 if one.condition is not None]
+    further = {
+        name: levels for one in study.further_instruments for name, levels in Screen.of(study, one.id).levels.items()
+    }
     return {
         "everyone": Population(
             {
@@ -78,6 +111,7 @@ def populations(study: Study) -> Mapping[str, Population]:
                 "utilization_type": CARE_TYPES,
                 **groups,
                 **_OF_EVERY_STUDY,
+                **further,
                 **{_known(name): ("yes", "no") for name in (*numbers, "predictors")},
                 **{_holds(name): ("yes", "no") for name in conditions},
             },
@@ -88,9 +122,9 @@ def populations(study: Study) -> Mapping[str, Population]:
     }
 
 
-def sample(study: Study) -> Count:
+def sample(study: Study, screen: Screen | None = None) -> Count:
     """Return whom the regressions are about: who screened positive and misses no predictor."""
-    found = POSITIVE
+    found = (screen or Screen()).positive
     for one in study.factors.values():
         if not one.is_screen and one.id != CARE:
             found = found.narrow({attribute(one): one.level_ids})
@@ -226,20 +260,10 @@ def _pair(of: Count, first: str, second: str) -> tuple[Count, tuple[Count, ...]]
 
 def _findings(study: Study) -> dict[tuple[str, str], Finding]:
     """The rows of ``inference_results`` of a study."""
-    positive_by_type = tuple(POSITIVE.narrow({"utilization_type": name}) for name in UTILIZATION_TYPES)
-    interval = ("estimate", "std_error", "statistic", "df", "p_value", "ci_low", "ci_high", *_EFFECT)
     tests = ("statistic", "df", "df_residual", "p_value", *_EFFECT)
     found = {
         ("alliance_reliability", "participant_means"): Finding(COHORT.narrow({"both_items": "yes"}), ("estimate",)),
         ("alliance_reliability", "session_ratings"): Finding(Count("ratings"), ("estimate",)),
-        ("wellbeing_change", "followup - baseline"): Finding(POSITIVE, interval),
-        ("wellbeing_change_by_utilization", "utilization_type"): Finding(POSITIVE, tests, positive_by_type),
-        ("clinical_recovery", "screened_positive"): Finding(
-            POSITIVE, ("estimate", "ci_low", "ci_high"), hits=POSITIVE.narrow({"followup": "negative"})
-        ),
-        ("clinical_improvement", "screened_positive"): Finding(
-            POSITIVE, ("estimate", "ci_low", "ci_high"), hits=POSITIVE.narrow({"improved": "yes"})
-        ),
         ("alliance_group_medians", "total"): Finding(COHORT, ("estimate",)),
     }
     for one in study.correlations:
@@ -247,18 +271,37 @@ def _findings(study: Study) -> dict[tuple[str, str], Finding]:
         found[one.analysis, one.id] = Finding(everyone, ("estimate", "statistic", "df", "p_value", *_EFFECT))
     for grouping in study.groupings:
         found |= _compared(grouping, tests)
+    return found | _outcome_findings(study, Screen())
+
+
+def _outcome_findings(study: Study, screen: Screen) -> dict[tuple[str, str], Finding]:
+    """Aims 2 and 3 of an instrument."""
+    positive = screen.positive
+    positive_by_type = tuple(positive.narrow({"utilization_type": name}) for name in UTILIZATION_TYPES)
+    interval = ("estimate", "std_error", "statistic", "df", "p_value", "ci_low", "ci_high", *_EFFECT)
+    tests = ("statistic", "df", "df_residual", "p_value", *_EFFECT)
+    found = {
+        ("wellbeing_change", "followup - baseline"): Finding(positive, interval),
+        ("wellbeing_change_by_utilization", "utilization_type"): Finding(positive, tests, positive_by_type),
+        ("clinical_recovery", "screened_positive"): Finding(
+            positive, ("estimate", "ci_low", "ci_high"), hits=positive.narrow({screen.followup: "negative"})
+        ),
+        ("clinical_improvement", "screened_positive"): Finding(
+            positive, ("estimate", "ci_low", "ci_high"), hits=positive.narrow({screen.improved: "yes"})
+        ),
+    }
     for first, second in TUKEY_CONTRASTS:
-        n, groups = _pair(POSITIVE, first, second)
+        n, groups = _pair(positive, first, second)
         found["wellbeing_change_by_utilization_tukey", f"{first} - {second}"] = Finding(
-            n, (*interval, "df_residual", "p_adjusted"), (*groups, POSITIVE)
+            n, (*interval, "df_residual", "p_adjusted"), (*groups, positive)
         )
     for name in ("d_z", "d_rm", "d_av", "percent_change"):
-        found["wellbeing_change", name] = Finding(POSITIVE, ("estimate", *_EFFECT))
+        found["wellbeing_change", name] = Finding(positive, ("estimate", *_EFFECT))
     for name, group in zip(UTILIZATION_TYPES, positive_by_type, strict=True):
         found["wellbeing_change_group_means", name] = Finding(group, interval)
     for analysis, regression in study.regressions.items():
         for term in ("(Intercept)", *regression.terms):
-            found[analysis, term] = Finding(sample(study), _COEFFICIENT)
+            found[analysis, term] = Finding(sample(study, screen), _COEFFICIENT)
     return found
 
 
@@ -294,11 +337,11 @@ _COEFFICIENT: Final = (
 )
 
 
-def _ones_of(predictor: Predictor) -> dict[str, Count]:
+def _ones_of(predictor: Predictor, screen: Screen) -> dict[str, Count]:
     """Terms of a predictor that are 0 or 1: of which count their ones are a part."""
     if predictor.grouping is None:
         return {}
-    of = POSITIVE if predictor.grouping.id == CARE else COHORT
+    of = screen.positive if predictor.grouping.id == CARE else COHORT
     return {term: of.narrow({attribute(predictor.grouping): term}) for term in predictor.terms}
 
 
@@ -312,6 +355,7 @@ class InferenceResults:
 
     study: Study
     findings: Mapping[tuple[str, str], Finding]
+    screen: Screen = Screen()
     labels: tuple[str, ...] = (*("analysis", "term", "method", "estimate_name", "statistic_name", "effect_size_name"),)
     figures: tuple[str, ...] = (
         *("n", "estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic", "df"),
@@ -369,7 +413,7 @@ class InferenceResults:
         """
         least = min_cell + UNPRINTED_MARGIN
         regressions, predictors = self.study.regressions, self.study.predictors.values()
-        ones_of = {term: of for one in predictors for term, of in _ones_of(one).items()}
+        ones_of = {term: of for one in predictors for term, of in _ones_of(one, self.screen).items()}
         of_moderators = {term for analysis, one in self.study.moderations.items() for term in one.terms}
         sizes: dict[tuple[str, str], tuple[int, float]] = {}
         small: set[tuple[str, str]] = set()
@@ -417,7 +461,7 @@ class InferenceResults:
         for k, figure in enumerate(reading.figures):
             analysis = str(rows[figure.row]["analysis"])
             if analysis in aliased:
-                about = (*figure.about, *model_groups(self.study, regressions[analysis].terms))
+                about = (*figure.about, *model_groups(self.study, regressions[analysis].terms, self.screen))
                 reading.figures[k] = replace(figure, about=about)
 
 
@@ -430,12 +474,12 @@ def _is_aliased(row: Mapping[Any, object], terms: int) -> bool:
     return n is not None and df_residual is not None and df_residual != n - terms - 1
 
 
-def model_groups(study: Study, terms: Sequence[str]) -> tuple[Count, ...]:
+def model_groups(study: Study, terms: Sequence[str], screen: Screen | None = None) -> tuple[Count, ...]:
     """Return the groups in the regressions' sample that a model of these terms tells apart."""
     groups: list[Count] = []
     for one in study.predictors.values():
         if one.grouping is not None and set(one.terms) & set(terms):
-            of = sample(study) if one.grouping.id == CARE else POSITIVE
+            of = sample(study, screen) if one.grouping.id == CARE else (screen or Screen()).positive
             groups += [of.narrow({attribute(one.grouping): level}) for level in one.grouping.level_ids]
     return tuple(groups)
 
@@ -454,6 +498,7 @@ class ModelFit:
     """``marts.model_fit``: all figures belong to the n of the regressions."""
 
     study: Study
+    screen: Screen = Screen()
     labels: tuple[str, ...] = ("analysis", "step", "terms")
     figures: tuple[str, ...] = (
         *("n", "r_squared", "delta_r_squared", "f_change", "df", "df_residual", "p_value", "model_p_value", "note"),
@@ -461,7 +506,7 @@ class ModelFit:
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
         """R², F and its degrees of freedom give n, and so does P with F."""
-        reading, everyone = Reading(table), sample(self.study)
+        reading, everyone = Reading(table), sample(self.study, self.screen)
         for i, row in enumerate(frame.to_dict("records")):
             regression = self.study.regressions.get(row["analysis"])
             if regression is None:
@@ -470,7 +515,7 @@ class ModelFit:
             if unknown := [term for term in terms if term not in regression.terms]:
                 raise DisclosureError(f"{table}: {row['analysis']}: no rule for term {', '.join(unknown)}")
             reading.give(everyone, row["n"])
-            about = (everyone, *(model_groups(self.study, terms) if _is_aliased(row, len(terms)) else ()))
+            about = (everyone, *(model_groups(self.study, terms, self.screen) if _is_aliased(row, len(terms)) else ()))
             reading.figures += [Figure(i, column, (everyone,), about) for column in self.figures]
         return reading
 
@@ -590,6 +635,44 @@ class SourceSummary:
         return reading
 
 
+@dataclass(frozen=True, slots=True)
+class ByInstrument:
+    """A table of several instruments: the rows of each are read by a rule of its own.
+
+    Attributes:
+        of: the rule of each instrument; all have the same labels and figures.
+    """
+
+    of: Mapping[str, Rule]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The instrument, and what the rules of the instruments say."""
+        return ("instrument", *next(iter(self.of.values())).labels)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """As the rules of the instruments say."""
+        return next(iter(self.of.values())).figures
+
+    def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
+        """Judge the rows of each instrument; raises :class:`DisclosureError` for one that the study does not name."""
+        reading = Reading(table)
+        named = frame["instrument"].astype(object).tolist()
+        if unknown := sorted({str(name) for name in named} - set(self.of)):
+            raise DisclosureError(f"{table}: no rule for instrument {', '.join(unknown)}")
+        for instrument, rule in self.of.items():
+            rows = [i for i, name in enumerate(named) if name == instrument]
+            part = rule.read(table, frame.iloc[rows].drop(columns="instrument").reset_index(drop=True), min_cell)
+            for one, value in part.counts.items():
+                reading.give(one, value)
+            reading.figures += [replace(figure, row=rows[figure.row]) for figure in part.figures]
+        return reading
+
+
+OUTCOMES: Final = ("outcome_results", "outcome_fit")
+"""Tables of a study with several instruments."""
+
 TABLES: Final = (
     *("eligibility_flow", "table_1", "inference_results", "model_fit", "exclusion_reasons"),
     *("alliance_distribution", "wellbeing_transitions", "alliance_slopes", "source_summary"),
@@ -615,4 +698,15 @@ def rules(study: Study) -> Mapping[str, Rule]:
         "alliance_slopes": Slopes(study),
         "source_summary": SourceSummary(),
     }
-    return {name: found[name] for name in TABLES}
+    if study.further_instruments:
+        screens = {one.id: Screen.of(study, one.id) for one in study.instruments}
+        found["outcome_results"] = ByInstrument(
+            {name: InferenceResults(study, _outcome_findings(study, one), one) for name, one in screens.items()}
+        )
+        found["outcome_fit"] = ByInstrument({name: ModelFit(study, one) for name, one in screens.items()})
+    return {name: found[name] for name in tables_of(study)}
+
+
+def tables_of(study: Study) -> tuple[str, ...]:
+    """Return the tables that may be published of a study."""
+    return (*TABLES, *(OUTCOMES if study.further_instruments else ()))

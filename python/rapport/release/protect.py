@@ -17,15 +17,15 @@ import pandas as pd
 from rapport.disclosure import (
     SUPPRESSED,
     SUPPRESSED_COLUMNS,
-    TABLES,
     DisclosureError,
     judge,
     populations,
     quiet_solver,
     rules,
+    tables_of,
 )
 from rapport.disclosure.rules import Rule, number_of, text_of
-from rapport.disclosure.study import UNPRINTED_MARGIN, SourceSummary
+from rapport.disclosure.study import OUTCOMES, UNPRINTED_MARGIN, SourceSummary
 from rapport.release.publication import PERCENTILES, PRINTED, Publication
 from rapport.release.rescale import as_of_rounded_n
 from rapport.release.rounding import (
@@ -55,6 +55,8 @@ COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "wellbeing_transitions": ("participants",),
     "inference_results": ("n",),
     "model_fit": ("n",),
+    "outcome_results": ("n",),
+    "outcome_fit": ("n",),
     "alliance_slopes": ("n",),
     "source_summary": SourceSummary().figures,
     "verdicts": ("unexpected",),
@@ -78,8 +80,8 @@ class _Tables:
         return (row, column) in self.hidden[table]
 
     def shown(self, table: str) -> Iterable[tuple[int, dict[str, Any]]]:
-        """Rows by position."""
-        return enumerate(self.records[table])
+        """Rows by position; none of a table that the study does not have."""
+        return enumerate(self.records.get(table, ()))
 
 
 def protect(publication: Publication) -> dict[str, pd.DataFrame]:
@@ -93,10 +95,11 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
     least = threshold(publication.min_cell, publication.round_counts)
     study = publication.study
     of_study = rules(study)
-    frames = {name: publication.tables[name] for name in TABLES}
+    released = tables_of(study)
+    frames = {name: publication.tables[name] for name in released}
     with quiet_solver():
         verdict = judge(frames, least, rules=of_study, populations=populations(study))
-    hidden: Hidden = {name: set(verdict.hidden[name]) for name in TABLES}
+    hidden: Hidden = {name: set(verdict.hidden[name]) for name in released}
     all_records = {name: _records(frame) for name, frame in publication.tables.items()}
     tables = _Tables(all_records, hidden, base, least, study, of_study)
     _hide_models(tables)
@@ -149,6 +152,14 @@ def _hide_models(tables: _Tables) -> None:
         for row, record in tables.shown(name):
             if record["analysis"] in analyses:
                 tables.hidden[name] |= {(row, column) for column in tables.rules[name].figures}
+    of_outcomes: dict[tuple[str, str], set[str]] = {}
+    for row, record in tables.shown("outcome_results"):
+        if record["analysis"] in regressions and tables.is_hidden("outcome_results", row, "estimate"):
+            of_outcomes.setdefault((record["instrument"], record["analysis"]), set()).add(record["term"])
+    for row, record in tables.shown("outcome_fit"):
+        terms = of_outcomes.get((record["instrument"], record["analysis"]), set())
+        if terms >= set(regressions[record["analysis"]].terms):
+            tables.hidden["outcome_fit"] |= {(row, column) for column in tables.rules["outcome_fit"].figures}
 
 
 def _hide_verdicts(tables: _Tables) -> None:
@@ -237,12 +248,19 @@ def _coarsen(tables: _Tables) -> None:
         for record in tables.records[name]:
             record["percent"] = _share(record["participants"], sums[record[per]], base)
     as_of_rounded_n(tables.records, base, tables.study)
-    for name in ("inference_results", "model_fit", "alliance_slopes"):
-        for record in tables.records[name]:
+    for instrument in tables.study.instruments:
+        parts = {"inference_results": "outcome_results", "model_fit": "outcome_fit", "alliance_slopes": ""}
+        of_one = {
+            name: [record for _, record in tables.shown(table) if record["instrument"] == instrument.id]
+            for name, table in parts.items()
+        }
+        as_of_rounded_n(of_one, base, tables.study)
+    for name in ("inference_results", "model_fit", "alliance_slopes", *OUTCOMES):
+        for _, record in tables.shown(name):
             record["note"] = _without_numbers(record["note"])
             _coarsen_statistics(name, record, base)
     for name, columns in COUNTS.items():
-        for record in tables.records[name]:
+        for _, record in tables.shown(name):
             for column in columns:
                 if (value := number_of(record[column])) is not None:
                     record[column] = middle(value, base)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import duckdb
 import pandas as pd
 
-from rapport.disclosure import TABLES
+from rapport.disclosure import TABLES, tables_of
 from rapport.studies import Study
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_to_read
 
@@ -88,7 +88,7 @@ class Publication:
         min_cell: var ``min_cell`` of the build.
         round_counts: var ``round_counts`` of the build; 1 leaves counts as they are.
         types: DuckDB types of the columns of each table.
-        tables: the tables of ``rapport.disclosure.TABLES``, of :data:`QUERIES`, and of :data:`PRINTED` for the twin.
+        tables: the tables of ``rapport.disclosure.tables_of``, of :data:`QUERIES`, and of :data:`PRINTED` for the twin.
         findings: analysis, term and figures of each build that the history holds.
     """
 
@@ -140,7 +140,9 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
         raise Refused(f"{database}: ops.builds does not say that the build of schema marts was published; build again")
     if definition is None:
         raise Refused(f"{database}: ops.builds does not say which study was built; build again")
-    queries = {name: f"from marts.{name}" for name in TABLES} | dict(QUERIES)
+    study = Study.of(str(definition))
+    released = tables_of(study)
+    queries = {name: f"from marts.{name}" for name in released} | dict(QUERIES)
     if is_calibrated:
         queries |= {name: f"from marts.{name}" for name in PRINTED}
     types, tables = {}, {}
@@ -148,8 +150,8 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
         described = connection.execute(f"describe {query}").fetchall()
         types[name] = {str(row[0]): str(row[1]) for row in described}
         tables[name] = connection.execute(query).df()
-        if name in TABLES and len(tables[name]) != rows[name]:
-            raise Refused(f"{database}: marts.{name} has {len(tables[name])} rows, published were {rows[name]}")
+        if name in released and len(tables[name]) != rows.get(name):
+            raise Refused(f"{database}: marts.{name} has {len(tables[name])} rows, published were {rows.get(name)}")
     tables["table_1"] = _with_percentiles(tables["table_1"], bool(is_synthetic))
     types["table_1"].pop("percentile", None)
     opened = [gate for gate in gates or () if gate == "open"]
@@ -168,7 +170,7 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
             "gates": len(gates or ()),
             "gates_open": len(opened),
         },
-        study=Study.of(str(definition)),
+        study=study,
         is_synthetic=bool(is_synthetic),
         is_calibrated=bool(is_calibrated),
         min_cell=int(min_cell),

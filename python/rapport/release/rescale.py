@@ -39,7 +39,7 @@ def as_of_rounded_n(records: Mapping[str, Records], base: int, study: Study) -> 
         base: counts are rounded to the middle of so many; 1 leaves everything as it is.
         study: whose analyses they are.
     """
-    if base == 1:
+    if base == 1 or not records["inference_results"]:
         return
     findings = _Findings(records["inference_results"], base, study)
     findings.rescale()
@@ -66,6 +66,17 @@ class _Findings:
 
     def rescale(self) -> None:
         """All analyses; a row that has no figures stays as it is."""
+        if ("alliance_group_medians", "total") in self.rows:
+            self._alliance()
+        self._paired()
+        self._anova()
+        self._tukey()
+        for (analysis, _), record in self.rows.items():
+            if analysis in self.study.regressions:
+                self._coefficient(analysis, record)
+
+    def _alliance(self) -> None:
+        """Aim 1, which a table of several instruments does not have."""
         for correlation in self.study.correlations:
             self._correlation(correlation)
         for grouping in self.study.groupings:
@@ -76,12 +87,6 @@ class _Findings:
             else:
                 self._kruskal_wallis(grouping)
                 self._dunn(grouping)
-        self._paired()
-        self._anova()
-        self._tukey()
-        for (analysis, _), record in self.rows.items():
-            if analysis in self.study.regressions:
-                self._coefficient(analysis, record)
 
     def _n(self, *key: str) -> float:
         return number_of(self.rows[key[0], key[1]]["n"]) or 0.0

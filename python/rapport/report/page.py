@@ -206,6 +206,10 @@ def _tables(data: Published) -> Iterator[tables.Table]:
     yield tables.model_steps(data)
     yield tables.moderations(data)
     yield tables.slopes(data)
+    for instrument in data.study.further_instruments:
+        of_instrument = data.of_instrument(instrument)
+        yield tables.wellbeing_tests(of_instrument)
+        yield tables.table_2(of_instrument)
 
 
 def _shown(table: tables.Table) -> ShownTable:

@@ -312,7 +312,7 @@ def table_2(data: Published) -> Table:
     known = f" and whose {' and '.join(one.phrase for one in factors)} is reported" if factors else ""
     notes: list[Part] = [
         rich(
-            f"n = {{n}}. Outcome: {study.outcome.name} at follow-up of participants who screened positive{known}. b"
+            f"n = {{n}}. Outcome: {data.scale} at follow-up of participants who screened positive{known}. b"
             " unstandardized and β standardized coefficient of the last step, SE standard error, R²"
             " explained variance and"
             f" ΔR² its gain, at the last term of each step: {_steps(data)}.",
@@ -322,9 +322,15 @@ def table_2(data: Published) -> Table:
     ]
     if data.is_protected:
         notes += [f"The β of {one.phrase} is not released: it would count the group." for one in factors]
-    return Table(
-        "table-2", "Table 2. Alliance as a predictor of well-being at follow-up", "Predictor", _FIT_COLUMNS, rows, notes
-    )
+    title = "Alliance as a predictor of well-being at follow-up"
+    if data.instrument is not None:
+        name, title = (
+            f"table-2-{data.instrument.id}",
+            f"{data.scale}: alliance as a predictor of the score at follow-up",
+        )
+    else:
+        name, title = "table-2", f"Table 2. {title}"
+    return Table(name, title, "Predictor", _FIT_COLUMNS, rows, notes)
 
 
 def _steps(data: Published) -> str:
@@ -620,7 +626,7 @@ def wellbeing_tests(data: Published) -> Table:
     record = data.finding("wellbeing_change", "followup - baseline")
     change = "Change from baseline to follow-up (paired t test)"
     line(
-        f"{data.study.outcome.name} points",
+        f"{data.scale} points",
         record,
         fixed(record.number("estimate")),
         _with_df("t", record),
@@ -687,4 +693,7 @@ def wellbeing_tests(data: Published) -> Table:
         " Intervals of effect sizes are of 95%, that of η² of 90%."
     ]
     columns: tuple[Part, ...] = ("n", "Estimate", "95% CI", "Test", "P", "Effect size [CI]")
-    return Table("wellbeing-tests", "Aim 2. Change of well-being", "Quantity", columns, rows, [*fixed_notes, *notes])
+    name, title = "wellbeing-tests", "Aim 2. Change of well-being"
+    if data.instrument is not None:
+        name, title = f"wellbeing-tests-{data.instrument.id}", f"{data.scale}: change from baseline to follow-up"
+    return Table(name, title, "Quantity", columns, rows, [*fixed_notes, *notes])
