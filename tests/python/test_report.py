@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import duckdb
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, Warehouse
@@ -28,6 +29,7 @@ from rapport.demo import write_demo_export
 from rapport.release import make_release
 from rapport.report import Published, Tables, read_release, sentences, tables
 from rapport.report.__main__ import main, write
+from rapport.report.figures import _without_kinks, distribution, slope_lines
 from rapport.report.page import build_page
 from rapport.report.published import KEYS, Number
 from rapport.report.rich import bounded, fixed, p_value
@@ -556,6 +558,11 @@ def browser() -> Iterator[Browser]:
     session.driver.quit()
 
 
+TOO_WIDE = """
+return [...document.querySelectorAll('main .scroll, .scroll')].filter((box) => box.scrollWidth > box.clientWidth + 1)
+    .map((box) => box.getAttribute('aria-labelledby') || box.getAttribute('aria-label'))
+"""
+
 EMPTY = """
 const seen = (element) => { const box = element.getBoundingClientRect(); return box.width > 20 && box.height > 20; };
 const empty = [];
@@ -606,6 +613,7 @@ def test_the_page_in_a_browser(page: str, browser: Browser, tmp_path: Path) -> N
     check_in_browser(browser, path, EVERY_LOOK)
     assert browser.run("return document.querySelector('.missing') === null")
     browser.look("laptop")
+    assert browser.run(TOO_WIDE) == [], "no table of a laptop's page is cut off"
     browser.driver.find_element("css selector", "button.copy").send_keys("\n")
     assert browser.run("return document.getElementById('copied').textContent") == "Table copied"
     colours = "const style = getComputedStyle(document.body); return [style.color, style.backgroundColor]"
@@ -780,6 +788,56 @@ def test_the_page_of_real_data_is_its_release(protected: Published) -> None:
         if form == "fixed:0" and re.search(r"#(n|participants|excluded|used|delivered)$", source):
             number = int(text.replace(",", ""))
             assert number == 0 or (number >= 12 and number % 5 == 2), source
+
+
+def panels_of(picture: str) -> list[str]:
+    """The panels of one form of a picture."""
+    return re.findall(r'<g id="[^"]*axes_\d+">.*?(?=<g id="[^"]*axes_\d+">|</svg>)', picture, flags=re.DOTALL)
+
+
+def test_a_panel_without_a_figure_has_no_axis(protected: Published) -> None:
+    lines = []
+    for row in protected.tables["alliance_slopes"]:
+        x = 3.0 + int(str(row["position"])) / 5
+        shown: dict[str, object] = {"n": 127, "alliance_score": x, "predicted": 20 + x, "ci_low": 9.0, "ci_high": 30.0}
+        is_hidden = row["analysis"] == "moderation_by_utilization"
+        named = ",".join(shown) if is_hidden else None
+        lines.append(row | (dict.fromkeys(shown) if is_hidden else shown) | {"suppressed_columns": named})
+    picture = slope_lines(Published({**protected.tables, "alliance_slopes": lines}, protected.manifest))
+    for form in (picture.wide, picture.narrow):
+        hidden, second, third = panels_of(form)
+        assert "‡" in hidden
+        assert "tick" not in hidden
+        assert "tick" in second
+        assert "tick" in third
+        assert "‡" not in second + third
+    # The axis beside the empty panel is labelled in its stead.
+    assert panels_of(picture.wide)[1].count("<text") > panels_of(picture.wide)[2].count("<text")
+
+
+def test_a_bar_of_several_classes_is_drawn_per_class(protected: Published) -> None:
+    def bars(merged: bool) -> list[dict[str, object]]:
+        ends = [(1.0, 4.0), (4.0, 5.0)] if merged else [(1.0, 3.0), (3.0, 3.5)]
+        return [
+            {"utilization_type": name, "score_from": low, "score_to": high, "participants": 12, "percent": 50.0}
+            | {"suppressed": False, "suppressed_columns": None}
+            for name in ("teletherapy", "telecoaching", "both")
+            for low, high in ends
+        ]
+
+    for merged in (True, False):
+        data = Published({**protected.tables, "alliance_distribution": bars(merged)}, protected.manifest)
+        assert ("Percent of participants per class" in distribution(data).wide) is merged
+
+
+def test_a_line_of_rounded_points_is_straight() -> None:
+    x = np.linspace(3, 5, 9)
+    line, width = 20 + 2.04 * x, np.sqrt(1 + (x - 4) ** 2)
+    _, y, low, high = _without_kinks(x, *(each.round(1) for each in (line, line - width, line + width)))
+    assert np.ptp(np.diff(np.round(line, 1))) > 0.09, "rounding bends it"
+    assert np.ptp(np.diff(y)) < 1e-9
+    assert np.abs(np.array(y) - line).max() < 0.05
+    assert np.abs((np.array(high) - np.array(low)) / 2 - width).max() < 0.05
 
 
 def test_marks_stand_where_real_data_hide(protected: Published) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapport.report.labels import lines_of, utilization
 from rapport.report.published import Published, Record
-from rapport.report.rich import Part, Rich, count, fixed, interval, joined, percent, plain, rich
+from rapport.report.rich import HIDDEN, Part, Rich, count, fixed, interval, joined, percent, plain, rich
 from rapport.report.sentences import cutoff_var, parameter, why_missing
 from rapport.studies import ALLIANCE, CARE_TYPES, Study
 
@@ -141,6 +141,18 @@ def _grid(axes: Axes, axis: Any) -> None:
     axes.set_axisbelow(True)
 
 
+def _leave_empty(panels: Sequence[Axes], *, narrow: bool) -> None:
+    """Take the axes from panels in which nothing is drawn, and label those beside them in their stead."""
+    empty = [axes for axes in panels if not axes.has_data()]
+    for axes in empty:
+        axes.set_axis_off()
+        if not axes.texts:
+            axes.text(0.5, 0.5, HIDDEN, transform=axes.transAxes, ha="center", va="center", fontsize=12)
+    drawn = [axes for axes in panels if axes not in empty]
+    if empty and drawn:
+        drawn[-1 if narrow else 0].tick_params(labelbottom=True, labelleft=True)
+
+
 def _why_no_counts(records: Sequence[Record]) -> str:
     """Return why a picture of counts cannot be drawn; empty if it can."""
     if not records:
@@ -185,8 +197,6 @@ def distribution(data: Published) -> Picture:
                     text = f"{share.value:.0f}%{mark}" if is_top or len(covered) > 1 else mark
                     weight = "bold" if is_top else "normal"
                     axes.text(middle, height + 1, text, ha="center", va="bottom", fontweight=weight)
-            if all(record.number("percent").value is None for record in by_type[group]):
-                axes.text(len(classes) / 2 - 0.5, tallest / 2, "‡", ha="center", va="center")
             axes.set_title(names[group])
             axes.set_xlim(-0.6, len(classes) - 0.4)
             axes.set_xticks(
@@ -198,8 +208,10 @@ def distribution(data: Published) -> Picture:
             )
             axes.set_ylim(0, tallest * 1.18 or 1)
             _grid(axes, "y")
+        _leave_empty(panels, narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
-        figure.supylabel("Percent of participants", fontsize=9.5)
+        per = " per class" if any(len(_covered(record, by_type)) > 1 for record in records) else ""
+        figure.supylabel(f"Percent of participants{per}", fontsize=9.5)
 
     wide, narrow = _svg(name, draw, 3.1, 6.0)
     at_the_top = [
@@ -369,10 +381,12 @@ def changes(data: Published) -> Picture:
         _whiskers(panels[0], [types[group] for group in TYPES], means, SERIES)
         panels[0].set_title("Mean change, 95% CI")
         _whiskers(panels[1], names, tukey, (INK, INK, INK))
-        panels[1].axvline(0, color=INK, linewidth=1, linestyle="--")
+        if panels[1].has_data():
+            panels[1].axvline(0, color=INK, linewidth=1, linestyle="--")
         panels[1].set_title("Difference, Tukey 95% CI")
         for axes in panels:
             axes.set_xlabel(f"{outcome} points")
+        _leave_empty(panels, narrow=narrow)
 
     wide, narrow = _svg(name, draw, 2.5, 4.4)
     parts = [
@@ -414,6 +428,8 @@ def _whiskers(axes: Axes, labels: Sequence[str], records: Sequence[Record], colo
     for position, (record, colour, marker) in enumerate(zip(records, colours, _MARKERS, strict=True)):
         value, low, high = (record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
         if value is None:
+            if record.number("estimate").is_hidden:
+                axes.text(0.5, position, HIDDEN, transform=axes.get_yaxis_transform(), ha="center", va="center")
             continue
         if low is not None and high is not None:
             axes.plot([low, high], [position, position], color=colour, linewidth=2, solid_capstyle="butt")
@@ -441,6 +457,8 @@ def forest(data: Published) -> Picture:
         axes = figure.subplots()
         for position, (record, values) in enumerate(drawn):
             if values is None:
+                if record.number("standardized_estimate").is_hidden:
+                    axes.text(0.5, position, HIDDEN, transform=axes.get_yaxis_transform(), ha="center", va="center")
                 continue
             _, beta, low, high = values
             emphasis = record.text("term") == ALLIANCE
@@ -501,6 +519,18 @@ def _standardized(record: Record) -> tuple[float, float, float, float] | None:
     return per, beta, low * per, high * per
 
 
+def _without_kinks(
+    x: Sequence[float], y: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Return the line and the band that rounded points lie on: straight, and of a width whose square is a parabola."""
+    import numpy as np
+
+    line = np.polyval(np.polyfit(x, y, 1), x)
+    half = (np.array(high) - np.array(low)) / 2
+    width = np.sqrt(np.maximum(np.polyval(np.polyfit(x, half**2, 2), x), 0.0))
+    return list(x), line.tolist(), (line - width).tolist(), (line + width).tolist()
+
+
 def slope_lines(data: Published) -> Picture:
     """The line of well-being along alliance at the levels of each moderator."""
     name, title = "slope-lines", "Alliance and well-being at follow-up, at levels of the moderators"
@@ -538,6 +568,8 @@ def slope_lines(data: Published) -> Picture:
                     [r.number(column).value or 0.0 for r in points]
                     for column in ("alliance_score", "predicted", "ci_low", "ci_high")
                 )
+                if data.is_protected:
+                    x, y, low, high = _without_kinks(x, y, low, high)
                 axes.fill_between(x, low, high, color=SERIES[i % 3], alpha=0.16, linewidth=0)
                 line = _LINES[i % len(_LINES)]
                 label = labels[level].split(" (")[0]
@@ -547,6 +579,7 @@ def slope_lines(data: Published) -> Picture:
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="upper left", frameon=False, fontsize=8.5, handlelength=2.6, labelspacing=0.25)
             _grid(axes, "both")
+        _leave_empty(panels, narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
         figure.supylabel(f"Expected {outcome} at follow-up", fontsize=9.5)
 

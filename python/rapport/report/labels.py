@@ -21,6 +21,7 @@ LAYERS: Mapping[str, str] = {
     "accepted": "Rows in use",
     "rows": "Accounting of rows",
     "volumes": "Volumes",
+    "cohort": "Size of the cohort",
     "candidates": "Participants and Table 1",
     "findings": "Findings",
 }
