@@ -18,6 +18,8 @@
     ref('source_summary'),
     ref('build_parameters'),
     ref('alliance_slopes'),
+    ref('sensitivity_results'),
+    ref('alliance_trajectory'),
 ] %}
 {%- for table in tables %}
 select

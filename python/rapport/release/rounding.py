@@ -22,6 +22,11 @@ DECIMALS: Final[Mapping[str, Mapping[str, int | None]]] = {
         **dict.fromkeys(("ci_low", "ci_high", "effect_size", "effect_size_low", "effect_size_high"), 3),
         **dict.fromkeys(("p_value", "p_adjusted"), None),
     },
+    "sensitivity_results": {
+        **dict.fromkeys(("estimate", "std_error", "statistic", "ci_low", "ci_high"), 3),
+        **dict.fromkeys(("p_value", "p_adjusted"), None),
+    },
+    "alliance_trajectory": {"alliance_mean": 2, "top_share": 2},
     "model_fit": {
         **dict.fromkeys(("r_squared", "delta_r_squared", "f_change"), 3),
         **dict.fromkeys(("p_value", "model_p_value"), None),

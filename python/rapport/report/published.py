@@ -27,6 +27,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "inference_results": ("analysis", "term"),
     "model_fit": ("analysis", "step"),
     "alliance_slopes": ("analysis", "level", "position"),
+    "sensitivity_results": ("analysis", "term"),
+    "alliance_trajectory": ("population", "provider_type", "session_number"),
     "source_summary": ("table_name",),
     "build_parameters": ("parameter",),
     "verdicts": ("layer", "table_name", "rule"),
