@@ -368,10 +368,9 @@ def _read_raters(frame: pd.DataFrame, design: Design) -> _Raters:
     chances = logistic_probabilities([name.split("/") for name in classes], members, raters)
     if min(chances) < SEPARATION or max(chances) > 1 - SEPARATION:
         return _Raters(classes, n, [], empty, "separation: in some classes everybody rated, or nobody did")
-    weights = [1 / Fraction(chance) for chance in chances]
     # Weights are relative: they are made to add up to the number of raters.
-    scale = n / sum((weight * size for weight, size in zip(weights, raters, strict=True)), Fraction(0))
-    weights = [Fraction(float(weight * scale)) for weight in weights]
+    scale = n / math.fsum(size / chance for size, chance in zip(raters, chances, strict=True))
+    weights = [Fraction(scale / chance) for chance in chances]
     whole = _total((one * weight for one, weight in zip(moments, weights, strict=True)), design.names)
     return _Raters(classes, n, weights, whole)
 
