@@ -101,6 +101,7 @@ attack: $(VENV)/.development
 ## make golden    R's results anew (needs R); the tests compare with the committed ones
 golden:
 	Rscript tests/golden/make_golden.R
+	Rscript tests/golden/make_sensitivity.R
 
 ## make twin      the demo export anew: the study's twin, from its seed (a minute and a half; the same files bit for bit)
 twin: $(VENV)/.runtime

@@ -1,9 +1,12 @@
 {#- A session counts when it was completed and its UTC date lies in the study window, both days included. -#}
-{% macro study_sessions() -%}
+{% macro study_sessions(more=[]) -%}
     select
         session_id,
         participant_id,
         provider_type,
+        {%- for column in more %}
+        {{ column }},
+        {%- endfor %}
         started_at
     from {{ ref('stg_sessions') }}
     where

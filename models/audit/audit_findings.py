@@ -14,5 +14,8 @@ def model(dbt, session):
     consistency = dbt.ref("consistency")
     printed = dbt.ref("printed_figures")
     distribution = dbt.ref("alliance_distribution")
-    tables = [printed, distribution, cohort, table_1, results, fit, slopes, reproduction, consistency]
+    sensitivity = dbt.ref("sensitivity_results")
+    trajectory = dbt.ref("alliance_trajectory")
+    findings = [table_1, results, fit, slopes, sensitivity, trajectory]
+    tables = [printed, distribution, cohort, *findings, reproduction, consistency]
     return run_suites(session, build.df(), "expectations/findings", tables)

@@ -2,6 +2,7 @@
 {%- set described = {'study': 'study that was built: a file of studies/'} %}
 {%- for variable in study().vars %}{% do described.update({variable.name: variable.meaning}) %}{% endfor %}
 {%- do described.update({
+    'equivalence_margin': 'difference of changes in points up to which two utilization types count as equivalent',
     'on_bad_rows': 'what happens to rows that break a critical rule',
     'max_quarantined_share': 'share of the rows that may wait in quarantine',
     'max_shrinkage': 'share of its rows that a table may lose from one build to the next',

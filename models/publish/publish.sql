@@ -21,6 +21,8 @@
     ref('source_summary'),
     ref('build_parameters'),
     ref('alliance_slopes'),
+    ref('sensitivity_results'),
+    ref('alliance_trajectory'),
 ] %}
 {%- if study().further_tables %}
 {%- do tables.extend([ref('outcome_change'), ref('outcome_results'), ref('outcome_fit')]) %}

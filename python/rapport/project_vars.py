@@ -83,6 +83,7 @@ class Var:
 
 VARS = (
     Var("study", str, "study that is built: a file of studies/", pattern=NAME),
+    Var("equivalence_margin", int, "difference of changes that counts as equivalent, in points", low=1, high=100),
     Var("freshness_warn_hours", int, "age of an export in hours that is a warning", low=0),
     Var(
         "freshness_error_hours",

@@ -159,7 +159,7 @@ def _finite(result: Guarded) -> Guarded:
     return replace(result, **strays, note=f"{result.note}; {why}" if result.note else why)
 
 
-def _rows(
+def rows_of(
     analysis: str,
     blanks: Mapping[str, TestResult],
     test: Callable[..., TestResult | Mapping[Any, TestResult]],
@@ -200,17 +200,17 @@ def alliance_findings(
     Raises:
         ValueError: a table lacks a column, names an unknown group or holds impossible values.
     """
-    groups = _score_groups(score_frequencies, study)
+    groups = score_groups(score_frequencies, study)
     items = _items(item_sums)
     medians_of = {level.term: groups[one.id, level.id] for one in study.groupings for level in one.levels}
     medians_of[TOTAL] = groups[CARE, None]
     rows = [
-        *_rows(
+        *rows_of(
             "alliance_reliability",
             {name: replace(CRONBACH_ALPHA, n=n) for name, (n, _) in items.items()},
             lambda: {name: cronbach_alpha(n, matrix) for name, (n, matrix) in items.items()},
         ),
-        *_rows(
+        *rows_of(
             "alliance_group_medians",
             {term: replace(MEDIAN, n=group.n) for term, group in medians_of.items()},
             medians,
@@ -220,36 +220,36 @@ def alliance_findings(
     pairs = _pairs(correlate_frequencies, study)
     for correlation in study.correlations:
         table = pairs[correlation.id]
-        rows += _rows(correlation.analysis, {correlation.id: replace(SPEARMAN, n=table.n)}, spearman, table)
+        rows += rows_of(correlation.analysis, {correlation.id: replace(SPEARMAN, n=table.n)}, spearman, table)
     for grouping in study.groupings:
         if len(grouping.levels) == 2:
             rows += _two_groups(grouping, groups)
     for grouping in study.groupings:
         if len(grouping.levels) > 2:
             rows += _more_groups(grouping, groups)
-    return _findings_frame(rows)
+    return findings_frame(rows)
 
 
 def _two_groups(grouping: Grouping, groups: Mapping[tuple[str, str | None], FrequencyTable]) -> list[Row]:
     [(first, second)] = grouping.contrasts
     pair = groups[grouping.id, first], groups[grouping.id, second]
-    blanks = {_contrast_term(first, second): replace(MANN_WHITNEY, n=pair[0].n + pair[1].n)}
-    return _rows(grouping.analysis, blanks, mann_whitney, *pair, (first, second))
+    blanks = {contrast_term(first, second): replace(MANN_WHITNEY, n=pair[0].n + pair[1].n)}
+    return rows_of(grouping.analysis, blanks, mann_whitney, *pair, (first, second))
 
 
 def _more_groups(grouping: Grouping, groups: Mapping[tuple[str, str | None], FrequencyTable]) -> list[Row]:
     by_level = {name: groups[grouping.id, name] for name in grouping.level_ids}
     return [
-        *_rows(
+        *rows_of(
             grouping.analysis,
             {grouping.id: replace(KRUSKAL_WALLIS, n=sum(table.n for table in by_level.values()))},
             kruskal_wallis,
             by_level,
         ),
-        *_rows(
+        *rows_of(
             f"{grouping.analysis}_dunn",
             {
-                _contrast_term(*pair): replace(DUNN, n=sum(by_level[name].n for name in pair))
+                contrast_term(*pair): replace(DUNN, n=sum(by_level[name].n for name in pair))
                 for pair in grouping.contrasts
             },
             dunn,
@@ -281,40 +281,40 @@ def wellbeing_findings(change_sums: pd.DataFrame) -> pd.DataFrame:
         by_utilization[name] = GroupMoments(moments.n, moments.change_mean, moments.change_variance)
     n = change.n
     rows = [
-        *_rows(
+        *rows_of(
             "wellbeing_change",
             {"followup - baseline": replace(PAIRED_T, n=n)},
             paired_t,
             change,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change",
             {name: replace(blank, n=n) for name, blank in STANDARDIZED_CHANGES.items()},
             paired_effect_sizes,
             change,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change",
             {"percent_change": replace(PERCENT_CHANGE, n=n)},
             percent_change,
             change,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change_group_means",
             {name: replace(GROUP_MEAN, n=group.n) for name, group in by_utilization.items()},
             group_means,
             by_utilization,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change_by_utilization",
             {"utilization_type": replace(ONE_WAY_ANOVA, n=sum(group.n for group in by_utilization.values()))},
             one_way_anova,
             by_utilization,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change_by_utilization_tukey",
             {
-                _contrast_term(*pair): replace(TUKEY_KRAMER, n=sum(by_utilization[name].n for name in pair))
+                contrast_term(*pair): replace(TUKEY_KRAMER, n=sum(by_utilization[name].n for name in pair))
                 for pair in TUKEY_CONTRASTS
             },
             tukey_kramer,
@@ -323,14 +323,14 @@ def wellbeing_findings(change_sums: pd.DataFrame) -> pd.DataFrame:
         ),
     ]
     for analysis, column in CLINICAL_RATES.items():
-        rows += _rows(
+        rows += rows_of(
             analysis,
             {"screened_positive": replace(PROPORTION, n=n)},
             wilson,
             total[column],
             n,
         )
-    return _findings_frame(rows)
+    return findings_frame(rows)
 
 
 def regression_findings(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -351,10 +351,10 @@ def regression_findings(regression_sums: pd.DataFrame, study: Study) -> pd.DataF
     for analysis, data in _regression_data(regression_sums, study).items():
         blanks = {term: replace(COEFFICIENT, n=data.n) for term in (INTERCEPT, *study.regressions[analysis].terms)}
         if isinstance(data, _Sample):
-            rows += _rows(analysis, blanks, least_squares, data.products, data.variances)
+            rows += rows_of(analysis, blanks, least_squares, data.products, data.variances)
         else:
             rows += [(analysis, term, replace(blank, note=data.note)) for term, blank in blanks.items()]
-    return _findings_frame(rows)
+    return findings_frame(rows)
 
 
 def regression_fit(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -382,7 +382,7 @@ def regression_fit(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
         else:
             fits = [replace(fit, note=data.note) for fit in fits]
         records += [{"analysis": analysis, **asdict(fit)} for fit in fits]
-    return _frame(records, _FIT_COLUMNS)
+    return records_frame(records, _FIT_COLUMNS)
 
 
 def outcome_findings(change_sums: pd.DataFrame, regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -455,7 +455,7 @@ def slope_findings(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
             {**asdict(point), "analysis": analysis, "level": level, "position": position}
             for point, (level, position) in zip(points, places, strict=True)
         ]
-    return _frame(records, _SLOPE_COLUMNS)
+    return records_frame(records, _SLOPE_COLUMNS)
 
 
 def _lines(sample: _Sample, moderator: Moderator) -> list[_Point]:
@@ -592,7 +592,7 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame, st
                 {column: None if end is None else end[i] for column, end in ends.items()},
                 {column: one.percentile(percent) for column, one in of.items()},
             )
-    return _frame(records, _TABLE_1_COLUMNS)
+    return records_frame(records, _TABLE_1_COLUMNS)
 
 
 CountedLevel = tuple[str, str | None, tuple[tuple[str, str | None], ...] | None]
@@ -636,7 +636,7 @@ _CHANGE_COLUMNS = (
 )
 
 
-def _score_groups(frame: pd.DataFrame, study: Study) -> dict[tuple[str, str | None], FrequencyTable]:
+def score_groups(frame: pd.DataFrame, study: Study) -> dict[tuple[str, str | None], FrequencyTable]:
     """Return a table of scores per grouping and level, and one of everyone per grouping."""
     table = "score_frequencies"
     require_columns(table, frame, ("grouping", "level", "item_sum", "item_responses", "participants"))
@@ -887,7 +887,8 @@ def _distributions(frame: pd.DataFrame, variables: Sequence[str]) -> dict[tuple[
 # --- Writing the findings -----------------------------------------------------------------
 
 
-def _contrast_term(first: str, second: str) -> str:
+def contrast_term(first: str, second: str) -> str:
+    """Return the term of a contrast: the first less the second."""
     return f"{first} - {second}"
 
 
@@ -919,14 +920,15 @@ _SLOPE_COLUMNS: dict[str, object] = {
 }
 
 
-def _findings_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    return _frame(
+def findings_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return rows in the columns of ``inference_results``."""
+    return records_frame(
         [{"analysis": analysis, "term": term, **asdict(result)} for analysis, term, result in rows],
         _FINDING_COLUMNS,
     )
 
 
-def _frame(records: Sequence[Mapping[str, object]], columns: Mapping[str, object]) -> pd.DataFrame:
+def records_frame(records: Sequence[Mapping[str, object]], columns: Mapping[str, object]) -> pd.DataFrame:
     """Build a frame whose dtypes do not depend on which figures happen to be missing."""
     return pd.DataFrame(
         {

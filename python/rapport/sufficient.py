@@ -64,6 +64,18 @@ def whole_numbers(table: str, frame: pd.DataFrame, column: str, least: int | Non
     return numbers
 
 
+def long_numbers(table: str, frame: pd.DataFrame, column: str) -> list[int]:
+    """Return a column of whole numbers written as text: sums of more digits than a float or 64 bits keep.
+
+    Raises:
+        ValueError: a value is no whole number.
+    """
+    try:
+        return [int(value) for value in frame[column].astype(object)]
+    except (TypeError, ValueError):
+        raise ValueError(f"{table}: {column} must hold whole numbers") from None
+
+
 def quotients(table: str, frame: pd.DataFrame, numerator: str, denominator: str) -> NDArray[np.float64]:
     """Return the quotient of two columns of whole numbers, correctly rounded: equal quotients are equal floats."""
     pairs = zip(whole_numbers(table, frame, numerator, None), whole_numbers(table, frame, denominator, 1), strict=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+from sensitivity_statistics import sensitivity_results, trajectory
 from sufficient_statistics import PUBLISHED, analysis_cohort, cohorts, reduce
 
 from rapport import disclosure
@@ -26,6 +27,7 @@ PARAMETERS = {
     "study": PUBLISHED.name,
     **{"study_start": "2020-09-29", "study_end": "2021-10-12", "adult_age": "18", "min_sessions": "1"},
     **{"min_followup_days": "7", "who5_points_per_item": "4", "who5_cutoff": "28", "improvement_points": "10"},
+    "equivalence_margin": "5",
     **{"home_country": "US", "on_bad_rows": "stop", "freshness_warn_hours": "36"},
 }
 
@@ -168,6 +170,8 @@ def marts_of(
         "wellbeing_transitions": transitions(people),
         "alliance_slopes": statistics.slopes(),
         "source_summary": source_summary(len(people) + sum(excluded), left_out),
+        "sensitivity_results": sensitivity_results(participants, ratings),
+        "alliance_trajectory": trajectory(participants, ratings),
     }
 
 
@@ -178,10 +182,14 @@ def marts_of_golden(name: str, **options: object) -> tuple[People, Tables]:
 
 # --- A database of them
 
-INTEGERS = ("n", "participants", "excluded", "quarantined", "delivered", "erased", "superseded", "used")
+INTEGERS = (
+    *("n", "participants", "excluded", "quarantined", "delivered", "erased", "superseded", "used"),
+    *("ratings", "item_sum", "item_responses", "paired_ratings", "top_ratings"),
+)
 WORDS = (
     *("criterion", "variable", "level", "utilization_type", "statistic", "analysis", "term", "method", "terms", "note"),
     *("estimate_name", "statistic_name", "effect_size_name", "reason", "table_name"),
+    *("population", "provider_type", "session_number"),
 )
 
 
@@ -190,7 +198,7 @@ def sql_type(table: str, column: str) -> str:
         return "integer"
     if column in INTEGERS:
         return "bigint"
-    if (table, column) == ("inference_results", "statistic"):
+    if table in ("inference_results", "sensitivity_results") and column == "statistic":
         return "double"
     if column in WORDS or (table, column) == ("alliance_slopes", "level"):
         return "varchar"

@@ -103,7 +103,7 @@ def analysis_cohort(participants: pd.DataFrame, ratings: pd.DataFrame) -> pd.Dat
         derived[f"{item}_mean"] = derived[f"{item}_sum"] / derived[f"{item}_responses"].where(
             derived[f"{item}_responses"] > 0
         )
-    return participants.join(derived, on="participant_id", validate="one_to_one")
+    return participants.join(derived, on="participant_id", how="inner", validate="one_to_one").reset_index(drop=True)
 
 
 SCORE = ["item_sum", "item_responses"]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from rapport.disclosure.counts import Count, DisclosureError, Population, Where, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share, number_of, text_of
+from rapport.disclosure.sensitivity import GRID_ATTRIBUTES, SensitivityResults, Trajectory
 from rapport.studies import CARE, CARE_TYPES, Grouping, Predictor, Study
 from rapport.study import HOLDS, MISSING, PARTICIPANTS, TUKEY_CONTRASTS, UTILIZATION_TYPES, table_1_levels
 
@@ -112,6 +113,7 @@ def populations(study: Study) -> Mapping[str, Population]:
                 **groups,
                 **_OF_EVERY_STUDY,
                 **further,
+                **GRID_ATTRIBUTES,
                 **{_known(name): ("yes", "no") for name in (*numbers, "predictors")},
                 **{_holds(name): ("yes", "no") for name in conditions},
             },
@@ -676,6 +678,7 @@ OUTCOMES: Final = ("outcome_results", "outcome_fit")
 TABLES: Final = (
     *("eligibility_flow", "table_1", "inference_results", "model_fit", "exclusion_reasons"),
     *("alliance_distribution", "wellbeing_transitions", "alliance_slopes", "source_summary"),
+    *("sensitivity_results", "alliance_trajectory"),
 )
 """The tables that may be published. A table without a rule is refused."""
 
@@ -697,6 +700,8 @@ def rules(study: Study) -> Mapping[str, Rule]:
         "wellbeing_transitions": Transitions(),
         "alliance_slopes": Slopes(study),
         "source_summary": SourceSummary(),
+        "sensitivity_results": SensitivityResults(study, sample(study)),
+        "alliance_trajectory": Trajectory(),
     }
     if study.further_instruments:
         screens = {one.id: Screen.of(study, one.id) for one in study.instruments}

@@ -25,9 +25,11 @@ from rapport.disclosure import (
     tables_of,
 )
 from rapport.disclosure.rules import Rule, number_of, text_of
+from rapport.disclosure.sensitivity import RATES as RELIABLE_RATES
 from rapport.disclosure.study import OUTCOMES, UNPRINTED_MARGIN, SourceSummary
 from rapport.release.publication import PERCENTILES, PRINTED, Publication
 from rapport.release.rescale import as_of_rounded_n
+from rapport.release.rescale_sensitivity import sensitivity_of_rounded_n
 from rapport.release.rounding import (
     DECIMALS,
     middle,
@@ -45,7 +47,11 @@ from rapport.study import PARTICIPANTS, UTILIZATION_TYPES
 
 Hidden = dict[str, set[tuple[int, str]]]
 
-RATES: Final = ("clinical_recovery", "clinical_improvement")
+RATES: Final = (
+    *(("clinical_recovery", "screened_positive"), ("clinical_improvement", "screened_positive")),
+    *(("reliable_change", term) for term in RELIABLE_RATES),
+)
+"""Analysis and term of the shares of people."""
 LOWEST_SCORE, HIGHEST_SCORE = 1.0, 5.0
 EXTREMES: Final = ("min", "max")
 COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -58,6 +64,8 @@ COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "outcome_results": ("n",),
     "outcome_fit": ("n",),
     "alliance_slopes": ("n",),
+    "sensitivity_results": ("n",),
+    "alliance_trajectory": ("participants",),
     "source_summary": SourceSummary().figures,
     "verdicts": ("unexpected",),
 }
@@ -148,6 +156,12 @@ def _hide_models(tables: _Tables) -> None:
         if record["analysis"] in regressions and tables.is_hidden("inference_results", row, "estimate"):
             gone.setdefault(record["analysis"], set()).add(record["term"])
     whole = {analysis for analysis, terms in gone.items() if terms >= set(regressions[analysis].terms)}
+    small = gone.get(tables.study.main_model, set()) & set(tables.study.dummies)
+    for row, record in tables.shown("sensitivity_results"):
+        if record["term"] in small:
+            tables.hidden["sensitivity_results"] |= {
+                (row, column) for column in rules(tables.study)["sensitivity_results"].figures
+            }
     for name, analyses in (("alliance_slopes", set(gone)), ("model_fit", whole)):
         for row, record in tables.shown(name):
             if record["analysis"] in analyses:
@@ -255,7 +269,13 @@ def _coarsen(tables: _Tables) -> None:
             for name, table in parts.items()
         }
         as_of_rounded_n(of_one, base, tables.study)
-    for name in ("inference_results", "model_fit", "alliance_slopes", *OUTCOMES):
+    margin = next(r["value"] for r in tables.records["build_parameters"] if r["parameter"] == "equivalence_margin")
+    sensitivity_of_rounded_n(tables.records, base, float(margin))
+    for record in tables.records["alliance_trajectory"]:
+        for column, decimals in DECIMALS["alliance_trajectory"].items():
+            if (value := number_of(record[column])) is not None:
+                record[column] = round(value, decimals or 0)
+    for name in ("inference_results", "model_fit", "alliance_slopes", "sensitivity_results", *OUTCOMES):
         for _, record in tables.shown(name):
             record["note"] = _without_numbers(record["note"])
             _coarsen_statistics(name, record, base)
@@ -326,7 +346,7 @@ def _coarsen_table_1(tables: _Tables) -> None:
 def _coarsen_statistics(table: str, record: dict[str, Any], base: int) -> None:
     n = number_of(record["n"])
     shown = None if n is None else middle(n, base)
-    if record["analysis"] in RATES and n and number_of(record["estimate"]) is not None:
+    if (record["analysis"], record.get("term")) in RATES and n and number_of(record["estimate"]) is not None:
         hits = middle(n * float(record["estimate"]), base)
         rate = wilson(min(hits, shown or 0), shown or 0)
         for column in ("estimate", "ci_low", "ci_high"):

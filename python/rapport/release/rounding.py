@@ -30,6 +30,11 @@ DECIMALS: Final[Mapping[str, Mapping[str, int | None]]] = {
     "model_fit": _OF_FIT,
     "outcome_results": _OF_RESULTS,
     "outcome_fit": _OF_FIT,
+    "sensitivity_results": {
+        **dict.fromkeys(("estimate", "std_error", "statistic", "ci_low", "ci_high"), 3),
+        **dict.fromkeys(("p_value", "p_adjusted"), None),
+    },
+    "alliance_trajectory": {"alliance_mean": 2, "top_share": 2},
     "alliance_slopes": dict.fromkeys(
         ("alliance_score", "predicted", "ci_low", "ci_high", "slope", "slope_ci_low", "slope_ci_high"), 3
     ),

@@ -77,7 +77,7 @@ def pictures(data: Published) -> list[Picture]:
 # --- Drawing
 
 
-def _svg(name: str, draw: Callable[[Canvas, bool], None], height: float, narrow_height: float) -> tuple[str, str]:
+def draw_svg(name: str, draw: Callable[[Canvas, bool], None], height: float, narrow_height: float) -> tuple[str, str]:
     """Return the wide and the narrow form."""
     return tuple(  # type: ignore[return-value]
         _one_svg(f"{name}-{'narrow' if narrow else 'wide'}", draw, narrow, narrow_height if narrow else height)
@@ -136,7 +136,8 @@ def _inline(svg: str, name: str) -> str:
     return re.sub(r"\s*\n\s*", " ", svg)
 
 
-def _grid(axes: Axes, axis: Any) -> None:
+def grid_lines(axes: Axes, axis: Any) -> None:
+    """Draw faint lines behind the figures."""
     axes.grid(visible=True, axis=axis, color=FAINT, linewidth=0.5, alpha=0.5)
     axes.set_axisbelow(True)
 
@@ -162,7 +163,8 @@ def _why_no_counts(records: Sequence[Record]) -> str:
     return ""
 
 
-def _nothing(name: str, title: str, why_not: str) -> Picture:
+def nothing(name: str, title: str, why_not: str) -> Picture:
+    """Return a picture that cannot be drawn, with the reason."""
     return Picture(name, title, plain(""), "", "", NumbersBehind((), ()), why_not)
 
 
@@ -174,7 +176,7 @@ def distribution(data: Published) -> Picture:
     name, title, names = "distribution", "Alliance scores by utilization type", utilization(data.study)
     records = list(data.records("alliance_distribution"))
     if why_not := _why_no_counts(records):
-        return _nothing(name, title, why_not)
+        return nothing(name, title, why_not)
     classes = list(_classes())
     labels = [_class_label(low, high) for low, high in classes]
     by_type = {group: [r for r in records if r.text("utilization_type") == group] for group in TYPES}
@@ -207,13 +209,13 @@ def distribution(data: Published) -> Picture:
                 rotation_mode="anchor",
             )
             axes.set_ylim(0, tallest * 1.18 or 1)
-            _grid(axes, "y")
+            grid_lines(axes, "y")
         _leave_empty(panels, narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
         per = " per class" if any(len(_covered(record, by_type)) > 1 for record in records) else ""
         figure.supylabel(f"Percent of participants{per}", fontsize=9.5)
 
-    wide, narrow = _svg(name, draw, 3.1, 6.0)
+    wide, narrow = draw_svg(name, draw, 3.1, 6.0)
     at_the_top = [
         rich("{share} ({name})", share=percent(record.number("percent")), name=names[group].lower())
         for group in TYPES
@@ -286,7 +288,7 @@ def transitions(data: Published) -> Picture:
     name, title = "transitions", f"{data.study.outcome.name} from baseline to follow-up"
     records = list(data.records("wellbeing_transitions"))
     if why_not := _why_no_counts(records):
-        return _nothing(name, title, why_not)
+        return nothing(name, title, why_not)
     outcome = data.study.outcome
     bands = sorted({(r.row[f"{when}_from"], r.row[f"{when}_to"]) for r in records for when in ("baseline", "followup")})
     labels = [f"{low}–{high}" for low, high in bands]
@@ -324,7 +326,7 @@ def transitions(data: Published) -> Picture:
         for spine in axes.spines.values():
             spine.set_visible(False)
 
-    wide, narrow = _svg(name, draw, 3.9, 3.6)
+    wide, narrow = draw_svg(name, draw, 3.9, 3.6)
     stayed = at.get((bands[0][0], bands[0][0]))
     alternative = rich(
         "Participants by band at baseline (rows) and follow-up (columns); the heavy lines are the cut-off at {cutoff}."
@@ -373,7 +375,7 @@ def changes(data: Published) -> Picture:
     means = [data.finding("wellbeing_change_group_means", group) for group in TYPES]
     tukey = list(data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"))
     if all(r.number("estimate").value is None for r in (*means, *tukey)):
-        return _nothing(name, title, why_missing(means[0]))
+        return nothing(name, title, why_missing(means[0]))
     names = [_contrast(record, data.study) for record in tukey]
 
     def draw(figure: Canvas, narrow: bool) -> None:
@@ -388,7 +390,7 @@ def changes(data: Published) -> Picture:
             axes.set_xlabel(f"{outcome} points")
         _leave_empty(panels, narrow=narrow)
 
-    wide, narrow = _svg(name, draw, 2.5, 4.4)
+    wide, narrow = draw_svg(name, draw, 2.5, 4.4)
     parts = [
         rich("{group} {mean}", group=types[record.text("term")].lower(), mean=fixed(record.number("estimate")))
         for record in means
@@ -437,7 +439,7 @@ def _whiskers(axes: Axes, labels: Sequence[str], records: Sequence[Record], colo
     axes.set_yticks(range(len(labels)), [label.replace(" − ", " −\n") for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    _grid(axes, "x")
+    grid_lines(axes, "x")
 
 
 # --- Regressions
@@ -451,7 +453,7 @@ def forest(data: Published) -> Picture:
     records = [data.finding(main, term) for term in order]
     drawn = [(r, _standardized(r)) for r in records]
     if all(values is None for _, values in drawn):
-        return _nothing(name, title, why_missing(records[0]))
+        return nothing(name, title, why_missing(records[0]))
 
     def draw(figure: Canvas, narrow: bool) -> None:
         axes = figure.subplots()
@@ -472,9 +474,9 @@ def forest(data: Published) -> Picture:
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("β, SD of follow-up per SD")
-        _grid(axes, "x")
+        grid_lines(axes, "x")
 
-    wide, narrow = _svg(name, draw, 1.0 + 0.3 * len(order), 1.2 + 0.3 * len(order))
+    wide, narrow = draw_svg(name, draw, 1.0 + 0.3 * len(order), 1.2 + 0.3 * len(order))
     rows: list[list[Part]] = []
     for record, values in drawn:
         if values is None:
@@ -552,7 +554,7 @@ def slope_lines(data: Published) -> Picture:
     ]
     if not drawable:
         first = next(data.records("alliance_slopes"), None)
-        return _nothing(name, title, "there is no model" if first is None else why_missing(first))
+        return nothing(name, title, "there is no model" if first is None else why_missing(first))
     lowest = min(r.number("ci_low").value or 0.0 for points in drawable for r in points)
     highest = max(r.number("ci_high").value or 0.0 for points in drawable for r in points)
 
@@ -578,12 +580,12 @@ def slope_lines(data: Published) -> Picture:
             axes.set_ylim(lowest - 2, highest + 0.32 * (highest - lowest))  # room for the legend
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="upper left", frameon=False, fontsize=8.5, handlelength=2.6, labelspacing=0.25)
-            _grid(axes, "both")
+            grid_lines(axes, "both")
         _leave_empty(panels, narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
         figure.supylabel(f"Expected {outcome} at follow-up", fontsize=9.5)
 
-    wide, narrow = _svg(name, draw, 3.3, 0.4 + 7.0 / 3 * len(lines))
+    wide, narrow = draw_svg(name, draw, 3.3, 0.4 + 7.0 / 3 * len(lines))
     alternative = plain(
         f"{_PANELS.get(len(lines), str(len(lines)))} of straight lines with 95% bands: low, mean and high values of a"
         " moderator, or its groups."

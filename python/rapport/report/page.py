@@ -16,6 +16,7 @@ from markupsafe import Markup
 from rapport.release.history import QUANTITIES
 from rapport.report import flow, methods, sentences, tables
 from rapport.report.figures import pictures
+from rapport.report.firmness import firmness
 from rapport.report.labels import LAYERS
 from rapport.report.published import KEYS, Published, Record
 from rapport.report.rich import Rich, as_rich, count, fixed, joined, marked, plain, rich
@@ -59,6 +60,7 @@ def build_page(data: Published) -> str:
         later=_later_build(data),
         overridden=_overridden(data),
         aims=sentences.aims(data),
+        firm=firmness(data),
         steps=flow.steps(data),
         analysed=flow.analysed(data),
         tables=[_shown(table) for table in _tables(data)],

@@ -29,6 +29,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "alliance_slopes": ("analysis", "level", "position"),
     "outcome_results": ("instrument", "analysis", "term"),
     "outcome_fit": ("instrument", "analysis", "step"),
+    "sensitivity_results": ("analysis", "term"),
+    "alliance_trajectory": ("population", "provider_type", "session_number"),
     "source_summary": ("table_name",),
     "build_parameters": ("parameter",),
     "verdicts": ("layer", "table_name", "rule"),

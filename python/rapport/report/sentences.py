@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from rapport.report.labels import capital, more_groups, phrase_of, two_groups
+from rapport.report.labels import capital, lines_of, more_groups, phrase_of, two_groups
 from rapport.report.published import Number, Published, Record
 from rapport.report.rich import (
     NOTHING,
@@ -89,7 +89,13 @@ def _aim_1(data: Published) -> Aim:
                 "it varied with {what}",
                 what=joined(
                     [
-                        rich("{what} ({p}{size})", what=what, p=p_phrase(record.number("p_value")), size=_size(record))
+                        rich(
+                            "{what} ({direction}{p}{size})",
+                            what=what,
+                            direction=_direction(data, record),
+                            p=p_phrase(record.number("p_value")),
+                            size=_size(record),
+                        )
                         for record, what in differs
                     ],
                     last=" and ",
@@ -129,6 +135,21 @@ def _is_perfect(record: Record) -> bool:
     """Whether a correlation is ±1, so that t is infinite and its P of 0 no finding."""
     rho, t = record.number("estimate"), record.number("statistic")
     return rho.value is not None and abs(rho.value) == 1.0 and t.value is None and not t.is_hidden
+
+
+def _direction(data: Published, record: Record) -> Rich:
+    """Say which way a correlation goes, with its size; of a difference between groups the details tell."""
+    rho = record.number("estimate")
+    higher = {one.analysis: one.higher for one in data.study.correlations}.get(record.text("analysis"))
+    if higher is None or rho.value is None:
+        return plain("")
+    return rich(
+        "{who} rated {direction}, ρ = {rho}, a {word} association, ",
+        who=higher[:1].lower() + higher[1:],
+        direction="higher" if rho.value > 0 else "lower",
+        rho=bounded(rho, 3),
+        word=size_word("r", rho.value),
+    )
 
 
 def _size(record: Record) -> Rich:
@@ -350,7 +371,7 @@ def _aim_2(data: Published) -> Aim:
             why=why_missing(record),
         )
     else:
-        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        limits = _signed_interval(record) if is_significant(p) else _interval(record)
         who = rich(
             "Among the {n} participants who screened positive (baseline {at} {cutoff})",
             n=count(record.number("n")),
@@ -360,16 +381,15 @@ def _aim_2(data: Published) -> Aim:
         d = record.number("effect_size")
         if is_significant(p):
             answer = rich(
-                "{who}, well-being {moved} by {points} {scale} points on average (95% CI {limits}, {p}){size}{rates}.",
+                "{who}, well-being {moved} by {points} {scale} points on average (95% CI {limits}, {p}){size}{rates}."
+                " The study observes, without a comparison group; it does not show a cause.",
                 who=who,
                 scale=outcome.name,
                 moved=_moved(change.value, "rose", "fell"),
                 points=_absolute(change),
                 limits=limits,
                 p=p_phrase(p),
-                size=plain("")
-                if d.value is None
-                else rich(", a {word} change (d = {d})", word=size_word("d", d.value), d=fixed(d)),
+                size=_size_of_change(data, change, d),
                 rates=_rates(data),
             )
         else:
@@ -390,6 +410,38 @@ def _aim_2(data: Published) -> Aim:
         answer,
         (*_effect_sizes(data), _change_by_utilization(data), *_tukey(data)),
     )
+
+
+def _size_of_change(data: Published, change: Number, d: Number) -> Rich:
+    """Judge a mean change by the points that count as an improvement of one person, and by d."""
+    least = data.study.outcome.improvement
+    enough = abs(change.value or 0.0) >= least
+    word = (
+        plain("") if d.value is None else rich(", a {word} change (d = {d})", word=size_word("d", d.value), d=fixed(d))
+    )
+    return rich(
+        "{word}, {side} the {points} points from which a change of one person counts",
+        word=word,
+        side="not less than" if enough else "less than",
+        points=improvement(data),
+    )
+
+
+def improvement(data: Published) -> Rich:
+    """Return the points from which a change of one person counts."""
+    study = data.study
+    return parameter(data, study.var_of(f"instruments.{study.outcome.id}.improvement") or "")
+
+
+def _interval(record: Record) -> Rich:
+    return interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+
+
+def _signed_interval(record: Record) -> Rich:
+    """Return the limits in the direction that the words give: of a fall, how far it goes."""
+    if (record.number("estimate").value or 0.0) < 0:
+        return interval(fixed(record.number("ci_high"), factor=-1.0), fixed(record.number("ci_low"), factor=-1.0))
+    return _interval(record)
 
 
 def _absolute(number: Number) -> Rich:
@@ -477,7 +529,7 @@ def _tukey(data: Published) -> list[Rich]:
         p, estimate = record.number("p_adjusted"), record.number("estimate")
         if p.value is None or estimate.value is None:
             continue
-        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        limits = _signed_interval(record) if is_significant(p) else _interval(record)
         if is_significant(p):
             sentences.append(
                 rich(
@@ -516,9 +568,20 @@ def _aim_3(data: Published) -> Aim:
     if b.value is None or p.value is None:
         answer = rich("No statement on alliance as a predictor of well-being: {why}.", why=why_missing(record))
     else:
-        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        limits = _signed_interval(record) if is_significant(p) else _interval(record)
         given = f"at equal {_listed(data)}"
-        if is_significant(p):
+        if (reversal := _reversal(data)) is not None:
+            answer = rich(
+                "{reversal}; over all of them one point of alliance goes with {points} {scale} points ({p}; n = {n}),"
+                " {given}. The study observes; it does not show a cause.",
+                reversal=reversal,
+                points=fixed(b),
+                scale=study.outcome.name,
+                p=p_phrase(p),
+                n=count(record.number("n")),
+                given=given,
+            )
+        elif is_significant(p):
             answer = rich(
                 "Participants who rated the alliance one point higher had {points} {scale} points"
                 " {direction} at follow-up"
@@ -549,6 +612,57 @@ def _aim_3(data: Published) -> Aim:
     return Aim(3, "Do participants with a better alliance report more well-being at follow-up?", answer, tuple(details))
 
 
+def _reversal(data: Published) -> Rich | None:
+    """Say of which moderator the slope of alliance changes its direction, if it does for one beyond chance."""
+    for analysis, moderation in data.study.moderations.items():
+        if not is_significant(data.record("model_fit", analysis=analysis, step=2).number("p_value")):
+            continue
+        if _aliased_main_effect(data, analysis):
+            continue
+        levels: dict[str, Record] = {}
+        for record in data.records("alliance_slopes", analysis=analysis):
+            levels.setdefault(record.text("level"), record)
+        known = [(level, r) for level, r in levels.items() if r.number("slope").value is not None]
+        rising = [(level, r) for level, r in known if (r.number("slope_ci_low").value or 0.0) > 0]
+        falling = [(level, r) for level, r in known if (r.number("slope_ci_high").value or 0.0) < 0]
+        if not rising or not falling:
+            continue
+        return rich(
+            "How alliance goes with well-being at follow-up depends on {moderator}: one point more goes with {up}, and"
+            " with {down}",
+            moderator=moderation.label,
+            up=joined([_slope(data, analysis, r, "more") for _, r in rising], last=" and "),
+            down=joined([_slope(data, analysis, r, "fewer") for _, r in falling], last=" and "),
+        )
+    return None
+
+
+def _slope(data: Published, analysis: str, record: Record, direction: str) -> Rich:
+    level = record.text("level")
+    low, high = record.number("slope_ci_low"), record.number("slope_ci_high")
+    limits = (
+        interval(fixed(low), fixed(high))
+        if direction == "more"
+        else interval(fixed(high, factor=-1.0), fixed(low, factor=-1.0))
+    )
+    return rich(
+        "{points} {scale} points {direction} at {level} (95% CI {limits})",
+        scale=data.study.outcome.name,
+        points=_absolute(record.number("slope")),
+        direction=direction,
+        level=lines_of(data.study, analysis)[level].split(" (")[0].lower()
+        + (" values" if level in ("low", "mean", "high") else ""),
+        limits=limits,
+    )
+
+
+def _aliased_main_effect(data: Published, analysis: str) -> bool:
+    """Whether a factor of an interaction has no coefficient of its own: the interaction then means something else."""
+    notes = {r.text("term"): r.text("note") for r in data.records("inference_results", analysis=analysis)}
+    factors = {factor for term in notes if ":" in term for factor in term.split(":")}
+    return any(notes.get(factor, "").startswith("aliased") for factor in factors)
+
+
 def _share(data: Published) -> Rich:
     study = data.study
     steps = study.regressions[study.main_model].steps
@@ -570,6 +684,13 @@ def _moderation(data: Published, analysis: str) -> Rich:
     if not known:
         return rich(
             "By {moderator}: no moderation can be tested ({why}).", moderator=moderator, why=why_missing(records[0])
+        )
+    if _aliased_main_effect(data, analysis):
+        return rich(
+            "By {moderator}: the interaction is not interpreted, as a main effect that it is made of"
+            " has no coefficient of"
+            " its own.",
+            moderator=moderator,
         )
     step = data.record("model_fit", analysis=analysis, step=2).number("p_value")
     estimates = joined(
