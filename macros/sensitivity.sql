@@ -22,7 +22,7 @@
 
 {#- Sums of the variables, of the products of each two of them, and of those with variants of the alliance. As text where
     Python reads them: they have more digits than 64 bits hold. -#}
-{% macro sums_of_products(variables, variants, condition=none, as_text=true) -%}
+{% macro sums_with_variants(variables, variants, condition=none, as_text=true) -%}
     {%- set summands = {} %}
     {%- for variable in variables %}
         {%- do summands.update({variable: variable}) %}

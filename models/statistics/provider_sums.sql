@@ -19,7 +19,7 @@ summed as (
         {{ wide_sum('alliance_mean') }} as cohort_alliance,
         {{ wide_sum(wide_product('alliance_mean', 'alliance_mean')) }} as cohort_alliance_squares,
         count(case when in_sample then 1 end) as n,
-        {{ sums_of_products(model_variables(), ['alliance_mean'], 'in_sample', as_text=false) }}
+        {{ sums_with_variants(model_variables(), ['alliance_mean'], 'in_sample', as_text=false) }}
     from cohort
     group by main_provider
 

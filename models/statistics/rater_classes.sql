@@ -32,7 +32,7 @@ final as (
         cast({{ alliance_unit() }} as bigint) as unit,
         count(*) as members,
         count(case when has_rated then 1 end) as n,
-        {{ sums_of_products(model_variables(), ['alliance_mean'], 'has_rated') }}
+        {{ sums_with_variants(model_variables(), ['alliance_mean'], 'has_rated') }}
     from facts
     group by rater_class
 

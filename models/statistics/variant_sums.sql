@@ -26,7 +26,7 @@ final as (
         sex,
         cast({{ alliance_unit() }} as bigint) as unit,
         count(*) as n,
-        {{ sums_of_products(model_variables(), alliance_variants()) }}
+        {{ sums_with_variants(model_variables(), alliance_variants()) }}
     from cohort
     where screened_positive or cutoff is not null
     group by screened_positive, cutoff, min_days, sex
