@@ -19,12 +19,14 @@ from rapport.studies.parameters import parameters
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The project's models and seeds by their ids, as dbt reads them."""
+    """The project's models and seeds by their ids, as dbt reads them of a study that has every model."""
     from dbt.cli.main import dbtRunner
 
     target = tmp_path_factory.mktemp("target")
     places = ("--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(target))
-    outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", "parse", *places])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAPPORT_STUDY", "phq9_example")
+        outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", "parse", *places])
     assert outcome.success, outcome.exception
     manifest: Any = outcome.result
     return {**manifest.nodes, **manifest.sources}
