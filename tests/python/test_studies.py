@@ -150,7 +150,13 @@ def test_a_wrong_study_is_named_with_file_line_key_and_what_is_allowed(project: 
     text = (project / "studies" / f"{PUBLISHED}.yml").read_text(encoding="utf-8").splitlines()
     changed = [i for i, written in enumerate(text, start=1) if new.strip().split("\n")[0] in written]
     # The message stands where the mistake is seen: of what is missing where it belongs, of a broken bracket where it ends.
-    elsewhere = ("instrument without items", "level that does not occur", "value without a name", "no YAML")
+    elsewhere = (
+        "key twice",
+        "instrument without items",
+        "level that does not occur",
+        "value without a name",
+        "no YAML",
+    )
     assert case in elsewhere or int(found[1]) in changed
 
 
