@@ -125,7 +125,7 @@ def test_figures_do_not_depend_on_which_n_of_the_five_it_is() -> None:
     def of(n: int) -> dict[str, float]:
         record = {"n": n, "estimate": 8.0, "std_error": 12.0 / np.sqrt(n), "statistic": 8.0 / (12.0 / np.sqrt(n))}
         record |= {"df": n - 1.0, "p_value": 0.5, "ci_low": 0.0, "ci_high": 0.0}
-        rows = rescale._Findings([], 5)
+        rows = rescale._Findings([], 5, PUBLISHED)
         rows._mean(record)
         return {name: float(value) for name, value in record.items() if name != "n"}
 
