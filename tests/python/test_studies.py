@@ -295,7 +295,8 @@ def code_files() -> list[Path]:
         path
         for path in found
         # The demo writes the raw export, whose columns these are; the reproduction is of the published study.
-        if not {"reproduction", "demo"} & set(path.relative_to(ROOT).parts)
+        # What the findings owe to the choices of the published study is said of that study's own model.
+        if not {"reproduction", "demo"} & set(path.relative_to(ROOT).parts) and path.stem != "sensitivity"
     ]
 
 
