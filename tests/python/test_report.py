@@ -30,6 +30,7 @@ from rapport.release import make_release
 from rapport.report import Published, Tables, read_release, sentences, tables
 from rapport.report.__main__ import main, write
 from rapport.report.figures import _without_kinks, distribution, slope_lines
+from rapport.report.firmness import firmness
 from rapport.report.page import build_page
 from rapport.report.published import KEYS, Number
 from rapport.report.rich import bounded, fixed, p_value
@@ -321,8 +322,98 @@ def test_direction_and_size_follow_the_numbers(of_400: Tables) -> None:
     _, wellbeing, alliance = answers(of_400)
     assert "well-being fell by 4.00 WHO-5 points" in wellbeing
     assert "a small change" in wellbeing
-    assert "had 2.00 WHO-5 points fewer at follow-up (95% CI −3.70 to −0.30, P = .020" in alliance
+    assert "(95% CI 1.00 to 7.00, P = .010)" in wellbeing
+    assert "less than the 10 points from which a change of one person counts" in wellbeing
+    assert "had 2.00 WHO-5 points fewer at follow-up (95% CI 0.30 to 3.70, P = .020" in alliance
     assert "does not show a cause" in alliance
+    assert "does not show a cause" in wellbeing
+
+
+def of_sensitivity(found: Tables, analysis: str, term: str, **figures: object) -> None:
+    row = next(r for r in found["sensitivity_results"] if (r["analysis"], r["term"]) == (analysis, term))
+    row.update(figures)
+
+
+def firm(found: Tables, aim: int) -> str:
+    return "\n".join(
+        line.text.replace("\N{NO-BREAK SPACE}", " ") for line in firmness(everything(found))[aim].sentences
+    )
+
+
+def test_equivalence_is_an_answer_where_the_interval_lies_within_the_margin(of_400: Tables) -> None:
+    contrast = ("wellbeing_equivalence", "telecoaching - teletherapy")
+    of_sensitivity(of_400, *contrast, estimate=0.4, ci_low=-4.99, ci_high=4.9)
+    assert "the change differs by less than 5 points: the 90% interval of the difference is −4.99 to 4.90" in firm(
+        of_400, 2
+    )
+    of_sensitivity(of_400, *contrast, ci_high=5.0)
+    assert "differs by less than 5 points is not shown" in firm(of_400, 2)
+
+
+def test_what_would_have_come_by_itself_and_who_got_worse_stand_beside_the_change(of_400: Tables) -> None:
+    for term, value in (("expected", 10.0), ("observed", 15.0), ("beyond", 5.0)):
+        of_sensitivity(of_400, "wellbeing_regression_to_mean", term, estimate=value)
+    of_sensitivity(of_400, "reliable_change", "deterioration", estimate=0.125)
+    text = firm(of_400, 2)
+    assert "regression to the mean alone would account for 10.00 of the 15.00 points, and 5.00 are beyond it" in text
+    assert "12.5% fell by 10 points or more" in text
+
+
+def test_variants_that_change_the_answer_are_told_from_those_that_do_not(of_400: Tables) -> None:
+    change(of_400, "alliance_predicts_wellbeing", "alliance", estimate=2.0, ci_low=0.1, ci_high=3.9)
+    for row in of_400["sensitivity_results"]:
+        if (
+            row["term"] in ("alliance", "alliance_within", "alliance_between")
+            and row["analysis"] != "aim_1_multiplicity"
+        ):
+            row |= {"estimate": 2.0, "ci_low": 0.2, "ci_high": 3.8}
+    of_sensitivity(of_400, "alliance_without_sex", "alliance", estimate=1.3, ci_low=-0.4, ci_high=3.1)
+    changes, stays = firm(of_400, 3).split("\n")[:2]
+    assert changes == "The published interval lies above zero; that changes with: without sex (1.30, −0.40 to 3.10)."
+    assert stays.startswith("It stays above zero with: robust errors (HC3) (2.00, 0.20 to 3.80); ")
+
+
+def test_unadjusted_tests_are_named_as_such(of_400: Tables) -> None:
+    for row in of_400["sensitivity_results"]:
+        if row["analysis"] == "aim_1_multiplicity":
+            row |= {"p_value": 0.5, "p_adjusted": 1.0}
+    of_sensitivity(of_400, "aim_1_multiplicity", "alliance_by_sex", p_value=0.02, p_adjusted=0.1)
+    assert firm(of_400, 1).startswith(
+        "The five tests above are not adjusted for each other; adjusted for each other (Holm) none holds any more: sex"
+        " (adjusted P = .100)."
+    )
+
+
+def test_a_slope_that_changes_direction_is_the_answer(of_400: Tables) -> None:
+    for row in of_400["model_fit"]:
+        if row["analysis"] == "moderation_by_baseline" and row["step"] == 2:
+            row["p_value"] = 0.001
+    for row in of_400["alliance_slopes"]:
+        if row["analysis"] == "moderation_by_baseline":
+            slope = {"low": 3.0, "mean": 0.5, "high": -2.0}[str(row["level"])]
+            row |= {"slope": slope, "slope_ci_low": slope - 1.0, "slope_ci_high": slope + 1.0}
+    change(of_400, "alliance_predicts_wellbeing", "alliance", estimate=0.1, p_value=0.9, ci_low=-2.0, ci_high=2.2)
+    answer = answers(of_400)[2]
+    assert "one point more goes with 3.00 WHO-5 points more at low values (95% CI 2.00 to 4.00)" in answer
+    assert "with 2.00 WHO-5 points fewer at high values (95% CI 1.00 to 3.00)" in answer
+    assert "settle" not in answer
+
+
+def test_an_interaction_is_not_interpreted_without_its_main_effect(of_400: Tables) -> None:
+    change(
+        of_400,
+        "moderation_by_sessions",
+        "total_sessions",
+        estimate=None,
+        p_value=None,
+        note="aliased: a linear combination of time_in_care",
+    )
+    assert "By number of sessions: the interaction is not interpreted" in all_sentences(of_400)
+
+
+def test_a_correlation_has_direction_and_size_in_the_answer(of_400: Tables) -> None:
+    change(of_400, "alliance_vs_age", "age_years", estimate=-0.31, p_value=0.001)
+    assert "age (older participants rated lower, ρ = −.310, a medium association, P = .001)" in answers(of_400)[0]
 
 
 def test_a_large_p_is_no_equality(of_400: Tables) -> None:
