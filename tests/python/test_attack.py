@@ -10,6 +10,7 @@ import tempfile
 from functools import lru_cache
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ from attacker import (
 from released import marts_of
 from scipy import stats
 
-from rapport.disclosure import RULES, Verdict, judge, quiet_solver
+from rapport.disclosure import Verdict, judge, quiet_solver
 from rapport.release import protect as protecting
 from rapport.release.publication import Publication, read_publication
 from rapport.release.rounding import of_mean
@@ -126,16 +127,24 @@ def test_statistics_at_full_precision_tell_n() -> None:
 @lru_cache
 def judged(seed: int) -> tuple[Publication, Verdict]:
     """A publication, and what disclosure control hides of it: that no digit changes."""
-    with tempfile.TemporaryDirectory() as folder, quiet_solver():
+    found: list[Verdict] = []
+
+    def kept(*arguments: Any, **options: Any) -> Verdict:
+        found.append(judge(*arguments, **options))
+        return found[-1]
+
+    with tempfile.TemporaryDirectory() as folder, quiet_solver(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protecting, "judge", kept)
         publication = read_publication(one_warehouse(seed, Path(folder))[-1])
-        return publication, judge({name: publication.tables[name] for name in RULES}, MIN_CELL)
+        protecting.protect(publication)
+        return publication, found[0]
 
 
 def told_of(seed: int, monkeypatch: pytest.MonkeyPatch, *, of_rounded: bool = True, **instead: object) -> Attacker:
     """What the attacker knows of a release, if need be of one that is made without a part of its protection."""
     publication, verdict = judged(seed)
     with monkeypatch.context() as patch:
-        for name, function in {"judge": lambda frames, least: verdict, **instead}.items():
+        for name, function in {"judge": lambda frames, least, **options: verdict, **instead}.items():
             patch.setattr(protecting, name, function)
         return read_release(protecting.protect(publication), 5, MIN_CELL, of_rounded=of_rounded)
 
