@@ -14,5 +14,9 @@ def model(dbt, session):
     consistency = dbt.ref("consistency")
     printed = dbt.ref("printed_figures")
     distribution = dbt.ref("alliance_distribution")
+    monthly = dbt.ref("service_monthly")
+    signals = dbt.ref("service_signals")
+    parameters = dbt.ref("build_parameters")
     tables = [printed, distribution, cohort, table_1, results, fit, slopes, reproduction, consistency]
+    tables += [monthly, signals, parameters]
     return run_suites(session, build.df(), "expectations/findings", tables)

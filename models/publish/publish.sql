@@ -18,6 +18,8 @@
     ref('source_summary'),
     ref('build_parameters'),
     ref('alliance_slopes'),
+    ref('service_monthly'),
+    ref('service_signals'),
 ] %}
 {%- for table in tables %}
 select
