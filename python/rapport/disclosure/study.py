@@ -15,6 +15,7 @@ import pandas as pd
 
 from rapport.disclosure.counts import Count, DisclosureError, Population, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share, number_of, text_of
+from rapport.disclosure.service import ServiceMonthly, ServiceSignals
 from rapport.study import (
     DUNN_CONTRASTS,
     MEDIAN_GROUPS,
@@ -515,5 +516,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "wellbeing_transitions": Transitions(),
     "alliance_slopes": Slopes(),
     "source_summary": SourceSummary(),
+    "service_monthly": ServiceMonthly(),
+    "service_signals": ServiceSignals(),
 }
 """The tables that may be published. A table without a rule is refused."""
