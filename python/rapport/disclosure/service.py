@@ -41,8 +41,8 @@ TAKES_ALONG: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 VALUE_ONLY: Final = ("alliance_mean", "top_box_rate")
-"""Their numbers of answers, and of ratings with both, would tell beside the rated sessions how many ratings have a single
-answer, and those are few. The values alone tell no number."""
+"""Their numbers of answers, and of ratings with both, would tell beside the rated sessions how many ratings have a
+single answer, and those are few. The values alone tell no number."""
 
 WITH_TOTALS: Final = ("cancelled", "outcomes")
 """Groups whose months add up to what another table prints."""

@@ -26,6 +26,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "model_fit": ("analysis", "step"),
     "alliance_slopes": ("analysis", "level", "position"),
     "source_summary": ("table_name",),
+    "service_monthly": ("month", "provider_type", "measure"),
+    "service_signals": ("month", "provider_type", "measure"),
     "build_parameters": ("parameter",),
     "verdicts": ("layer", "table_name", "rule"),
     "verdict_counts": ("layer",),
