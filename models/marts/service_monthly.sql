@@ -36,8 +36,6 @@ sessions as (
         {{ month_of('started_at') }} as month,
         {{ bucket_of('participant_id') }} as bucket
     from {{ ref('stg_sessions') }}
-    -- A slip of a date, in the year 1 say, would make a hundred thousand empty months.
-    where started_at >= timestamp '1900-01-01' and started_at < timestamp '2200-01-01'
 
 ),
 
@@ -53,9 +51,9 @@ cohort as (
 
 ),
 
-scores as (
+facts as (
 
-    select * from {{ ref('baseline_and_followup') }}
+    select * from {{ ref('participant_facts') }}
 
 ),
 
@@ -187,9 +185,9 @@ dated_outcomes as (
         cohort.who5_change,
         cohort.clinical_recovery,
         cohort.clinical_improvement,
-        {{ month_of(dbt.dateadd('day', 'cohort.follow_up_days', utc_date('scores.baseline_at'))) }} as month
+        {{ month_of(dbt.dateadd('day', 'cohort.follow_up_days', utc_date('facts.baseline_at'))) }} as month
     from cohort
-    inner join scores on cohort.participant_id = scores.participant_id
+    inner join facts on cohort.participant_id = facts.participant_id
     where cohort.screened_positive
 
 ),

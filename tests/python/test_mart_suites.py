@@ -112,10 +112,7 @@ JUDGED = (
     "service_monthly",
     "service_signals",
 )
-NOT_CRITICAL = {
-    "sessions are dated between the years 1900 and 2199": "warning",
-    "follow-ups are not after the last month": "info",
-}
+NOT_CRITICAL = {"follow-ups are not after the last month": "info"}
 FIRST = "rowid = (select min(rowid) from {table})"
 SPOILS = {
     # Rules of one kind, for whichever column they name.
@@ -161,13 +158,10 @@ SPOIL: dict[str, dict[str, str]] = {
         "completed sessions are the same in every measure": (
             "update {table} set denominator = denominator + 1 where measure = 'response_rate' and provider_type <> 'therapist'"
         ),
-        "the months count no more sessions than are used": (
+        "the months count every session in use": (
             "update candidates.source_summary set used = 5 where table_name = 'sessions'"
         ),
         "outcomes count no more people than screened positive": "delete from candidates.analysis_cohort",
-        "sessions are dated between the years 1900 and 2199": (
-            "update candidates.source_summary set used = 5000 where table_name = 'sessions'"
-        ),
         "follow-ups are not after the last month": "update candidates.analysis_cohort set screened_positive = true",
     },
     "service_signals": {

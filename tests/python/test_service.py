@@ -148,6 +148,104 @@ def test_what_is_no_table_of_months_is_refused() -> None:
         service_signals(good, 1)
 
 
+SESSIONS = """
+    s1, p1, therapist, completed, 2021-01-31 23:59:59
+    s2, p1, therapist, completed, 2021-02-01 00:00:00
+    s3, p2, coach, completed, 2021-02-15 10:00:00
+    s4, p3, coach, completed, 2021-02-16 10:00:00
+    s5, p2, therapist, no_show, 2021-02-16 10:00:00
+    s6, p3, coach, cancelled, 2021-02-28 23:59:59
+    s7, p1, coach, completed, 2021-04-10 10:00:00
+    s8, p4, therapist, no_show, 2021-04-30 23:59:59"""
+RATINGS = """
+    r1, s1, 5, 5
+    r2, s2, 5, 4
+    second, s2, , 3
+    r3, s3, , 4
+    unanswered, s4, ,
+    not_held, s5, 5, 5
+    r7, s7, 5, """
+SCORES = """
+    a1, p1, 2021-01-01 10:00:00, 1, 1, 1, 1, 1
+    a2, p1, 2021-04-20 10:00:00, 2, 2, 2, 1, 1
+    a3, p2, 2021-01-22 10:00:00, 2, 2, 1, 1, 1
+    a4, p2, 2021-02-25 10:00:00, 2, 1, 1, 1, 1"""
+BY_HAND = {
+    ("2021-01", "therapist"): "1 1 0/1 0/1 1/1 10/2 1/1",
+    ("2021-01", "coach"): "0 0 0/0 0/0 0/0 0/0 0/0",
+    ("2021-01", "all"): "1 1 0/1 0/1 1/1 10/2 1/1 0/0 0/0 0/0",
+    ("2021-02", "therapist"): "1 0 1/2 0/2 1/1 12/3 0/1",
+    ("2021-02", "coach"): "2 2 0/2 1/3 1/2 4/1 0/0",
+    ("2021-02", "all"): "3 2 1/4 1/5 2/3 16/4 0/1 -4/1 0/1 0/1",
+    ("2021-03", "therapist"): "0 0 0/0 0/0 0/0 0/0 0/0",
+    ("2021-03", "coach"): "0 0 0/0 0/0 0/0 0/0 0/0",
+    ("2021-03", "all"): "0 0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0",
+    ("2021-04", "therapist"): "0 0 1/1 0/1 0/0 0/0 0/0",
+    ("2021-04", "coach"): "1 1 0/1 0/1 1/1 5/1 0/0",
+    ("2021-04", "all"): "1 0 1/2 0/2 1/1 5/1 0/0 12/1 1/1 1/1",
+}
+
+
+def test_months_by_hand(warehouse: Warehouse) -> None:
+    """Sessions on the first and last second of a month, a month without any, ratings without an answer or twice.
+
+    p1 is new to the service and to therapists in January, and to coaches in April. The follow-up of p1 is in April (from
+    20 to 32), that of p2 in February (from 28 to 24).
+    """
+    tables = {
+        "sessions": ("session_id, participant_id, provider_type, status, started_at", SESSIONS),
+        "alliance_ratings": ("rating_id, session_id, bond_item, goals_item", RATINGS),
+        "who5_assessments": (
+            "assessment_id, participant_id, completed_at, item_1, item_2, item_3, item_4, item_5",
+            SCORES,
+        ),
+    }
+    loaded = pd.Timestamp("2021-11-01")
+    for table, (header, rows) in tables.items():
+        frame = pd.DataFrame(
+            [[cell.strip() or None for cell in row.split(",")] for row in rows.strip().splitlines()],
+            columns=header.split(", "),
+        )
+        for column in frame.columns:
+            if column.endswith("_at"):
+                frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
+            elif "item" in column:
+                frame[column] = frame[column].astype("Int32")
+        more = {"sessions": {"provider_id": "d", "duration_minutes": 50}, "alliance_ratings": {"submitted_at": loaded}}
+        write(warehouse, table, frame.assign(**more.get(table, {}), loaded_at=loaded))
+    people = pd.DataFrame({"participant_id": ["p1", "p2", "p3", "p4"], "age_years": 30, "sex": "female"})
+    registered = pd.Timestamp("2020-01-01")
+    more = {"registered_at": registered, "country_code": "US", "employer_sponsored": True, "loaded_at": loaded}
+    write(warehouse, "participants", people.assign(**more))
+    outcome = warehouse.run()
+    assert outcome.success, outcome.output
+    found = warehouse.query(
+        "select strftime(month, '%Y-%m'), provider_type, measure, numerator, denominator, value from marts.service_monthly"
+    )
+    assert len(found) == 4 * 24
+    by_key = {(month, kind, measure): figures for month, kind, measure, *figures in found}
+    measures = ("sessions", "new_participants", *service_oracle.RATES, *service_oracle.OUTCOMES)
+    for (month, kind), figures in BY_HAND.items():
+        for measure, figure in zip(measures, figures.split(), strict=False):
+            above, _, below = figure.partition("/")
+            share = int(above) / int(below or 1) if below != "0" else None
+            assert by_key.pop((month, kind, measure)) == [int(above), int(below) if below else None, share], (
+                month,
+                kind,
+                measure,
+            )
+    assert by_key == {}
+
+
+def write(warehouse: Warehouse, table: str, frame: pd.DataFrame) -> None:
+    shutil.rmtree(warehouse.raw / table)
+    (warehouse.raw / table).mkdir()
+    for column in ("age_years", "duration_minutes"):
+        if column in frame:
+            frame[column] = frame[column].astype("Int32")
+    frame.to_parquet(warehouse.raw / table / "part-0.parquet", index=False)
+
+
 # --- Against brute force
 
 

@@ -262,13 +262,13 @@ def listening() -> Iterator[tuple[list[str], list[str], dict[str, str]]]:
         def handle(self) -> None:
             self.wfile.write(b"220 here\r\n")
             while line := self.rfile.readline().strip():
-                if line == b"DATA":
+                if line.upper() == b"DATA":
                     self.wfile.write(b"354 go on\r\n")
                     content = b""
                     while (part := self.rfile.readline()) != b".\r\n":
                         content += part
                     mails.append(content.decode())
-                self.wfile.write(b"221 bye\r\n" if line == b"QUIT" else b"250 good\r\n")
+                self.wfile.write(b"221 bye\r\n" if line.upper() == b"QUIT" else b"250 good\r\n")
                 if line.upper() == b"QUIT":
                     return
 
