@@ -4,16 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DBT_PROFILES_DIR := .
 
+# STUDY=name builds another file of studies/, in a database and a release of its own.
+ifdef STUDY
+export RAPPORT_STUDY := $(STUDY)
+export RAPPORT_DB ?= warehouse/$(STUDY).duckdb
+RELEASE ?= release-$(STUDY)
+REPORT ?= reports/$(STUDY).html
+endif
+RELEASE ?= release
+REPORT ?= reports/index.html
+
 .PHONY: help build report test faults attack benchmark lint docs release export golden twin contract-check contract-diff contract-cli lock clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
 
-## make build     the environment, `dbt build` on the demo export, release, report, then where to look
+## make build     the environment, `dbt build` on the demo export, release, report, then where to look (STUDY=name: another study)
 build: $(VENV)/.runtime
 	$(BIN)/dbt build
-	$(BIN)/python -m rapport.release
-	$(BIN)/python -m rapport.report
+	$(BIN)/python -m rapport.release --out $(RELEASE)
+	$(BIN)/python -m rapport.report --release $(RELEASE) --out $(REPORT)
 	@echo
 	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
@@ -22,7 +32,12 @@ build: $(VENV)/.runtime
 
 ## make report    reports/index.html anew, from the release in release/
 report: $(VENV)/.runtime
-	$(BIN)/python -m rapport.report
+	$(BIN)/python -m rapport.report --release $(RELEASE) --out $(REPORT)
+
+## make study-check  whether the studies are right, without building: file, line, key and what is allowed (STUDY=name: one)
+.PHONY: study-check
+study-check: $(VENV)/.runtime
+	@$(BIN)/python -m rapport.studies $(or $(STUDY),--all)
 
 ## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (docs/scheduling.md)
 .PHONY: refresh freshness publish
@@ -74,7 +89,7 @@ docs: $(VENV)/.runtime
 
 ## make release   everything that may leave, protected, as Parquet and CSV in release/ (docs/disclosure.md)
 release: $(VENV)/.runtime
-	$(BIN)/python -m rapport.release --out release
+	$(BIN)/python -m rapport.release --out $(RELEASE)
 
 ## make export    another name of it
 export: release
@@ -86,6 +101,7 @@ attack: $(VENV)/.development
 ## make golden    R's results anew (needs R); the tests compare with the committed ones
 golden:
 	Rscript tests/golden/make_golden.R
+	Rscript tests/golden/make_sensitivity.R
 
 ## make twin      the demo export anew: the study's twin, from its seed (a minute and a half; the same files bit for bit)
 twin: $(VENV)/.runtime

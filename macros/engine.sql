@@ -50,6 +50,47 @@
     struct(-unix_micros(cast({{ moment }} as timestamp)) as moment, {{ id }} as id)
 {%- endmacro %}
 
+{#- An exact sum of whole numbers that may outgrow 64 bits. DuckDB adds 64-bit numbers up in 128 bits, other engines in
+    decimals of 38 digits. -#}
+{% macro wide_sum(expression) -%}
+    {{ return(adapter.dispatch('wide_sum', 'rapport')(expression)) }}
+{%- endmacro %}
+
+{% macro default__wide_sum(expression) -%}
+    sum({{ expression }})
+{%- endmacro %}
+
+{% macro spark__wide_sum(expression) -%}
+    sum(cast({{ expression }} as decimal(38, 0)))
+{%- endmacro %}
+
+{#- The exact product of two whole numbers of up to 19 digits. -#}
+{% macro wide_product(first, second) -%}
+    {{ return(adapter.dispatch('wide_product', 'rapport')(first, second)) }}
+{%- endmacro %}
+
+{% macro default__wide_product(first, second) -%}
+    cast({{ first }} as hugeint) * {{ second }}
+{%- endmacro %}
+
+{% macro spark__wide_product(first, second) -%}
+    cast({{ first }} as decimal(19, 0)) * cast({{ second }} as decimal(19, 0))
+{%- endmacro %}
+
+{#- A sum of fractional numbers that does not depend on the order of the rows, nor on the number of threads: each is
+    rounded to a multiple of 2⁻⁶⁰, and these are added up as whole numbers. -#}
+{% macro fixed_point_sum(expression) -%}
+    {{ return(adapter.dispatch('fixed_point_sum', 'rapport')(expression)) }}
+{%- endmacro %}
+
+{% macro default__fixed_point_sum(expression) -%}
+    cast(sum(cast(round({{ expression }} * pow(2, 60)) as hugeint)) as double) / pow(2, 60)
+{%- endmacro %}
+
+{% macro spark__fixed_point_sum(expression) -%}
+    cast(sum(cast(round({{ expression }} * pow(2, 60)) as decimal(38, 0))) as double) / pow(2, 60)
+{%- endmacro %}
+
 {#- The first day of the month of a moment or a date: engines differ in whether that is a date or a timestamp. -#}
 {% macro month_of(expression) -%}
     cast({{ dbt.date_trunc('month', expression) }} as date)

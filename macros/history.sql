@@ -54,6 +54,9 @@
     alter table ops.builds drop column if exists is_full_refresh;
     alter table ops.builds drop column if exists erasures;
     alter table ops.builds add column if not exists mapping_sha256 varchar;
+    alter table ops.builds add column if not exists study varchar;
+    alter table ops.builds add column if not exists study_definition varchar;
+    alter table ops.builds add column if not exists overridden_vars map(varchar, varchar);
     {%- if execute %}
     {%- for column in graph.nodes['model.' ~ project_name ~ '.inference_results'].columns.values() %}
     alter table ops.findings_history add column if not exists {{ column.name }} {{ column.data_type }};
@@ -80,7 +83,7 @@
     {%- set found = run_query(
         "select case when table_type = 'VIEW' then 'view' else 'table' end, table_schema, table_name"
         ~ " from information_schema.tables where table_schema in"
-        ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'audit', 'pending')"
+        ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'instruments', 'audit', 'pending')"
         ~ " and table_schema || '.' || table_name not in ('" ~ names | join("', '") ~ "')"
         ~ " and not exists (select 1 from duckdb_views() where contains(sql, '__') and contains(sql, table_name))"
     ) %}
@@ -90,9 +93,20 @@
     {%- endif %}
 {% endmacro %}
 
-{#- A build that is still called running was killed: only one can hold the database. -#}
+{#- A build that is still called running was killed: only one can hold the database.
+
+    A database holds one study: its marts, and what its builds are compared with. -#}
 {% macro start_build() %}
     {%- if is_build() %}
+    {%- set last = run_query(
+        "select max_by(study, build_number) from ops.builds where published_at is not null and study is not null"
+    ).rows[0][0] %}
+    {%- if last and last != study().name and not var('accept_volume_change') %}
+        {%- do exceptions.raise_compiler_error(
+            'the database holds the study ' ~ last ~ ', and this build is of ' ~ study().name ~ ': give every study a'
+            ~ ' database of its own (RAPPORT_DB)' ~ ", or replace it once with --vars '{accept_volume_change: true}'"
+        ) %}
+    {%- endif %}
     update ops.builds set status = 'interrupted' where status = 'running';
     insert into ops.builds by name
     select
@@ -100,6 +114,13 @@
         '{{ invocation_id }}' as build_id,
         cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
         'running' as status,
+        '{{ study().name }}' as study,
+        '{{ tojson(study().definition) | replace("'", "''") }}' as study_definition,
+        map {
+            {%- for name in study().overridden %}
+            '{{ name }}': '{{ var(name) }}'{% if not loop.last %},{% endif %}
+            {%- endfor %}
+        } as overridden_vars,
         getvariable('rapport_versions') as versions,
         getvariable('rapport_git_revision') as git_revision
     from ops.builds;

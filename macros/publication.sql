@@ -30,6 +30,7 @@
 
 {% materialization candidate, adapter='duckdb' %}
     {%- set view = this.incorporate(type='view') -%}
+    {%- do model.update({'columns': columns_of(model)}) %}
     {%- set columns = model.columns.values() | list %}
     {%- set names = columns | map(attribute='name') | join(', ') %}
     {%- set required = [] %}
@@ -97,7 +98,7 @@
 
 {#- The statements that point one view of `marts` at the tables of this build, with the descriptions of its contract. -#}
 {% macro publish_view(node) %}
-    {%- set columns = node.columns.values() | list %}
+    {%- set columns = columns_of(node).values() | list %}
     {%- set candidate = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) %}
     {%- set mart = api.Relation.create(database=node.database, schema='marts', identifier=node.alias) %}
     {%- set existing = load_relation(mart) %}

@@ -1,6 +1,23 @@
-{#- The tables of the raw export, in the order in which one refers to another: their key, and the columns of the source. -#}
+{#- The tables of the raw export that the study reads, in the order in which one refers to another. -#}
 {% macro raw_tables() %}
-    {{ return(['participants', 'who5_assessments', 'sessions', 'alliance_ratings']) }}
+    {{ return(['participants', 'who5_assessments', 'sessions', 'alliance_ratings'] + study().further_tables) }}
+{% endmacro %}
+
+{#- The view of a table's current (`current`) or accepted (`stg`) rows. Those of further instruments are no models: the model
+    that decides which rows they have makes them (`further_views`). -#}
+{% macro rows_of(kind, table) %}
+    {%- if table in study().further_tables %}
+        {{ return(api.Relation.create(database=target.database, schema='staging', identifier=kind ~ '_' ~ table)) }}
+    {%- endif %}
+    {{ return(ref(kind ~ '_' ~ table)) }}
+{% endmacro %}
+
+{#- Post-hook of the model `decided` that says which rows stand, or wait: the views of the further instruments' rows. -#}
+{% macro further_views(kind, decided) %}
+    {%- for table in study().further_tables %}
+    create or replace view {{ rows_of(kind, table) }} as
+    {{ current_rows(table, decided) if kind == 'current' else accepted_rows(table, decided) }};
+    {%- endfor %}
 {% endmacro %}
 
 {#- The columns that a source declares, in their order. -#}
@@ -20,6 +37,23 @@
         if column.config.meta.primary_key %}
         {{ return(column.name) }}
     {%- endfor %}
+{% endmacro %}
+
+{#- The shares of a table's rows that are watched, by name, as conditions: all rows, then those that its source declares. -#}
+{% macro watched_shares(table) %}
+    {%- set shares = {'rows': 'true'} %}
+    {%- if execute %}
+        {%- set declared = graph.sources['source.' ~ project_name ~ '.raw.' ~ table].config.meta.watched_shares %}
+        {%- for name, condition in declared.items() %}
+            {%- do shares.update({name: condition | replace('{home_country}', var('home_country'))}) %}
+        {%- endfor %}
+    {%- endif %}
+    {{ return(shares) }}
+{% endmacro %}
+
+{#- The column of a table that says when what a row tells of happened. -#}
+{% macro moment_of(table) %}
+    {{ return(graph.sources['source.' ~ project_name ~ '.raw.' ~ table].config.meta.moment if execute else 'loaded_at') }}
 {% endmacro %}
 
 {#- Whether a delivered row belongs to an erased participant. A rating names a session, so its participant is looked up in all
@@ -132,7 +166,7 @@
 {% endmacro %}
 
 {#- The current rows of a table: of every key the latest delivery, without copies and without erased participants. -#}
-{% macro current_rows(table) %}
+{% macro current_rows(table, repeated_rows=none) %}
 with
 
 delivered as (
@@ -146,7 +180,7 @@ superseded as (
     select
         part_file,
         row_number
-    from {{ ref('repeated_rows') }}
+    from {{ repeated_rows or ref('repeated_rows') }}
     where table_name = '{{ table }}' and standing in ('superseded', 'copy')
 
 ),
@@ -167,12 +201,12 @@ select * from final
 {% endmacro %}
 
 {#- The current rows of a table that are not in quarantine. -#}
-{% macro accepted_rows(table) %}
+{% macro accepted_rows(table, quarantined_rows=none) %}
 with
 
 current_rows as (
 
-    select * from {{ ref('current_' ~ table) }}
+    select * from {{ rows_of('current', table) }}
 
 ),
 
@@ -181,7 +215,7 @@ quarantined as (
     select
         part_file,
         row_number
-    from {{ ref('quarantined_rows') }}
+    from {{ quarantined_rows or ref('quarantined_rows') }}
     where table_name = '{{ table }}'
 
 ),

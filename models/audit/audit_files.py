@@ -13,6 +13,14 @@ def model(dbt, session):
     sources = dbt.config.get("sources")
     on_bad_rows = dbt.config.get("on_bad_rows")
     max_unpacked_bytes = dbt.config.get("max_unpacked_bytes")
+    further = dbt.config.get("further_tables")
     return read_into_warehouse(
-        session, get_invocation_id(), Path(folder), raw_format, Path(sources), on_bad_rows, int(max_unpacked_bytes)
+        session,
+        get_invocation_id(),
+        Path(folder),
+        raw_format,
+        Path(sources),
+        on_bad_rows,
+        int(max_unpacked_bytes),
+        further.split(),
     )

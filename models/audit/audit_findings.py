@@ -17,6 +17,8 @@ def model(dbt, session):
     monthly = dbt.ref("service_monthly")
     signals = dbt.ref("service_signals")
     parameters = dbt.ref("build_parameters")
-    tables = [printed, distribution, cohort, table_1, results, fit, slopes, reproduction, consistency]
-    tables += [monthly, signals, parameters]
+    sensitivity = dbt.ref("sensitivity_results")
+    trajectory = dbt.ref("alliance_trajectory")
+    findings = [table_1, results, fit, slopes, sensitivity, trajectory, monthly, signals, parameters]
+    tables = [printed, distribution, cohort, *findings, reproduction, consistency]
     return run_suites(session, build.df(), "expectations/findings", tables)

@@ -15,16 +15,15 @@ final as (
         cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as started_at,
         raw_folder,
         raw_format,
-        is_calibrated,
+        {{ 'is_calibrated' if study().has_printed_figures else 'false as is_calibrated' }},
         is_synthetic,
         cast('{{ var("study_start") }}' as date) as study_start,
         cast('{{ var("study_end") }}' as date) as study_end,
-        {% for name in [
-            'min_followup_days', 'who5_cutoff', 'improvement_points', 'adult_age', 'min_cell', 'round_counts'
-        ] -%}
+        {% for name in ['min_cell', 'round_counts'] -%}
         cast({{ var(name) }} as integer) as {{ name }},
         {% endfor -%}
-        '{{ var("home_country") }}' as home_country,
+        '{{ study().name }}' as study,
+        '{{ tojson(study().definition) | replace("'", "''") }}' as study_definition,
         '{{ var("on_bad_rows") }}' as on_bad_rows
     from export
 

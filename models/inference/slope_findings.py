@@ -2,7 +2,9 @@
 
 
 def model(dbt, session):
+    from rapport.studies import Study
     from rapport.study import slope_findings
 
+    study = Study.of(dbt.config.get("study"))
     sums = dbt.ref("regression_sums")
-    return slope_findings(sums.df())
+    return slope_findings(sums.df(), study)

@@ -17,12 +17,15 @@ final as (
         is_eligible,
         first_failed_criterion,
         {{ alliance_columns() }},
-        {{ change_columns() }},
+        {{ change_columns(outcome(), 'who5_change') }},
         age_years,
         sex,
         within_usa,
         utilization_type,
         total_sessions,
+        {%- for fact in study().facts %}
+        {{ fact.id }},
+        {%- endfor %}
         time_in_care_days
     from judged
     where is_eligible

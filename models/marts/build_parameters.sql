@@ -1,21 +1,15 @@
 -- The dates, thresholds and cut-offs by which this build read the study.
-{%- set described = {
-    'study_start': 'first day of the study window',
-    'study_end': 'last day of the study window',
-    'adult_age': 'age in years from which a participant is an adult',
-    'min_sessions': 'sessions that make a participant a user of care',
-    'min_followup_days': 'days from baseline to follow-up, at least',
-    'who5_points_per_item': 'points of the WHO-5 score for one point of an item',
-    'who5_cutoff': 'baseline WHO-5 score up to which a participant screened positive',
-    'improvement_points': 'gain in WHO-5 points from which it is a clinical improvement',
-    'home_country': 'country whose residents are compared with all others',
+{%- set described = {'study': 'study that was built: a file of studies/'} %}
+{%- for variable in study().vars %}{% do described.update({variable.name: variable.meaning}) %}{% endfor %}
+{%- do described.update({
+    'equivalence_margin': 'difference of changes in points up to which two utilization types count as equivalent',
     'on_bad_rows': 'what happens to rows that break a critical rule',
     'max_quarantined_share': 'share of the rows that may wait in quarantine',
     'max_shrinkage': 'share of its rows that a table may lose from one build to the next',
     'max_share_jump': 'how far a share may move from one build to the next',
     'spc_min_points': 'months with a value from which a series of the service has a mean and limits',
     'freshness_warn_hours': 'age of the newest row in hours from which an export counts as stale',
-} %}
+}) %}
 with
 
 build as (
@@ -29,7 +23,14 @@ final as (
     select
         '{{ name }}' as parameter,
         '{{ var(name) }}' as value,
-        '{{ meaning }}' as meaning
+        '{{ meaning | replace("'", "''") }}' as meaning
+    union all
+    {%- endfor %}
+    {%- for name, value in study().overridden.items() %}
+    select
+        '{{ name }}_of_the_study' as parameter,
+        '{{ value }}' as value,
+        'what the study says, where the command line has set {{ name }}' as meaning
     union all
     {%- endfor %}
     select

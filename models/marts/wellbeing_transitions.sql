@@ -1,6 +1,7 @@
--- WHO-5 at baseline against follow-up, in four bands: up to the cut-off of the screen, two of 16 points above it, and the rest.
-{%- set cutoff = var('who5_cutoff') %}
-{%- set band = "least(greatest(cast(ceil((%s - " ~ cutoff ~ ") / 16.0) as integer), 0), 3)" %}
+-- The outcome at baseline against follow-up, in four bands: up to the cut-off of the screen, two of as many points as the study says above it, and the rest.
+{%- set cutoff = value_of(outcome(), 'cutoff') %}
+{%- set width = outcome().band_points %}
+{%- set band = "least(greatest(cast(ceil((%s - " ~ cutoff ~ ") / " ~ width ~ ".0) as integer), 0), 3)" %}
 with
 
 bands as (
@@ -18,10 +19,14 @@ final as (
 
     select
         {%- for measurement in ['baseline', 'followup'] %}
-        case when {{ measurement }}_band = 0 then 0 else {{ cutoff }} + 16 * ({{ measurement }}_band - 1) + 1 end
-            as {{ measurement }}_from,
-        case when {{ measurement }}_band = 3 then 100 else {{ cutoff }} + 16 * {{ measurement }}_band end
-            as {{ measurement }}_to,
+        case
+            when {{ measurement }}_band = 0 then {{ outcome().lowest }}
+            else {{ cutoff }} + {{ width }} * ({{ measurement }}_band - 1) + 1
+        end as {{ measurement }}_from,
+        case
+            when {{ measurement }}_band = 3 then {{ outcome().highest }}
+            else {{ cutoff }} + {{ width }} * {{ measurement }}_band
+        end as {{ measurement }}_to,
         {%- endfor %}
         participants,
         100.0 * participants / sum(participants) over (partition by baseline_band) as percent

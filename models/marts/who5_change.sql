@@ -11,7 +11,7 @@ final as (
 
     select
         participant_id,
-        {{ change_columns() }}
+        {{ change_columns(outcome(), 'who5_change') }}
     from facts
     where baseline_score is not null and followup_score is not null
 

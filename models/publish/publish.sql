@@ -1,5 +1,8 @@
 -- The one step that changes schema marts: all tables of this build in one transaction, or none.
 -- depends_on: {{ ref('gate_files') }}, {{ ref('gate_raw') }}, {{ ref('gate_accepted') }}, {{ ref('gate_candidates') }}, {{ ref('gate_findings') }}, {{ ref('gate_reproduction') }}, {{ ref('volumes') }}
+{%- if study().further_tables %}
+-- depends_on: {{ ref('gate_outcomes') }}, {{ ref('gate_outcome_findings') }}
+{%- endif %}
 {{ config(materialized='publication', schema='audit') }}
 {%- set tables = [
     ref('eligibility'),
@@ -18,9 +21,14 @@
     ref('source_summary'),
     ref('build_parameters'),
     ref('alliance_slopes'),
+    ref('sensitivity_results'),
+    ref('alliance_trajectory'),
     ref('service_monthly'),
     ref('service_signals'),
 ] %}
+{%- if study().further_tables %}
+{%- do tables.extend([ref('outcome_change'), ref('outcome_results'), ref('outcome_fit')]) %}
+{%- endif %}
 {%- for table in tables %}
 select
     '{{ invocation_id }}' as build_id,

@@ -1,5 +1,6 @@
 -- A row in quarantine could answer a criterion when the participant would pass it with that row; a value that breaks a rule of its own is given the benefit of the doubt.
 -- depends_on: {{ ref('stg_sessions') }}, {{ ref('care') }}, {{ ref('baseline_and_followup') }}, {{ ref('current_alliance_ratings') }}
+{%- set criteria = eligibility_criteria() | selectattr('waits_for') | list %}
 with
 {%- if var('on_bad_rows') == 'stop' %}
 
@@ -69,8 +70,7 @@ quarantined_assessments as (
     where
         waiting.table_name = 'who5_assessments'
         and (
-            current_assessments.item_1 + current_assessments.item_2 + current_assessments.item_3
-            + current_assessments.item_4 + current_assessments.item_5 is not null
+            current_assessments.{{ outcome()['items'] | join(' + current_assessments.') }} is not null
             or current_assessments.unreadable is not null
         )
 
@@ -129,23 +129,20 @@ possible_sessions as (
 
 ),
 
-sessions as (
+session_counts as (
 
     select
         possible_sessions.participant_id,
-        'session' as criterion
+        count(distinct possible_sessions.session_id) as total_sessions
     from possible_sessions
     where possible_sessions.participant_id in (select quarantined_sessions.participant_id from quarantined_sessions)
     group by possible_sessions.participant_id
-    having count(distinct possible_sessions.session_id) >= {{ var('min_sessions') }}
 
 ),
 
 baseline as (
 
-    select
-        care.participant_id,
-        'baseline' as criterion
+    select care.participant_id
     from quarantined_assessments as assessments
     inner join care on assessments.participant_id = care.participant_id
     where assessments.completed_at is null or assessments.completed_at < care.first_session_at
@@ -154,9 +151,7 @@ baseline as (
 
 followup as (
 
-    select
-        care.participant_id,
-        'followup' as criterion
+    select care.participant_id
     from quarantined_assessments as assessments
     inner join care on assessments.participant_id = care.participant_id
     inner join baselines on assessments.participant_id = baselines.participant_id
@@ -166,30 +161,36 @@ followup as (
             assessments.completed_at > care.last_session_at
             and {{ utc_date('assessments.completed_at') }} <= date '{{ var("study_end") }}'
             and {{ dbt.datediff(utc_date('baselines.baseline_at'), utc_date('assessments.completed_at'), 'day') }}
-            >= {{ var('min_followup_days') }}
+            >= {{ value_of(outcome(), 'followup_days') }}
         )
 
 ),
 
-rating as (
+ratings as (
 
-    select
-        possible_sessions.participant_id,
-        'rating' as criterion
+    select possible_sessions.participant_id
     from quarantined_ratings
     inner join possible_sessions on quarantined_ratings.session_id = possible_sessions.session_id
 
 ),
 
 answers as (
-
-    select * from sessions
-    union
-    select * from baseline
-    union
-    select * from followup
-    union
-    select * from rating
+    {% for criterion in criteria %}
+    select
+        participant_id,
+        '{{ criterion.name }}' as criterion
+    {%- if criterion.waits_for == 'sessions' %}
+    from session_counts
+    where {{ criterion.condition }}
+    {%- else %}
+    from {{ criterion.waits_for }}
+    {%- endif %}
+    {% if not loop.last %}union{% endif %}
+    {%- else %}
+    select
+        cast(null as {{ dbt.type_string() }}) as participant_id,
+        cast(null as {{ dbt.type_string() }}) as criterion
+    {%- endfor %}
 
 ),
 

@@ -41,6 +41,9 @@ final as (
         scores.baseline_score,
         scores.followup_score,
         scores.follow_up_days,
+        {%- for fact in study().facts %}
+        {{ fact.sql }} as {{ fact.id }},
+        {%- endfor %}
         answers.rated_sessions,
         answers.bond_responses,
         answers.goals_responses,

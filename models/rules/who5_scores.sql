@@ -13,7 +13,7 @@ scored as (
         assessment_id,
         participant_id,
         completed_at,
-        {{ var("who5_points_per_item") }} * (item_1 + item_2 + item_3 + item_4 + item_5) as who5_score
+        {{ score_of(outcome()) }} as who5_score
     from assessments
 
 ),

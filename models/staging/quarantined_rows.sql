@@ -1,5 +1,8 @@
 -- A row waits in quarantine when it breaks a rule on rows, or when it refers to a row that does and that no accepted row replaces.
 -- depends_on: {{ ref('gate_raw') }}
+{{ config(post_hook="{{ further_views('stg', this) }}") }}
+{%- set further = [] %}
+{%- for table in study().further_tables %}{% do further.append((table, 'participants', 'participant_id')) %}{% endfor %}
 with
 {%- if var('on_bad_rows') == 'stop' %}
 
@@ -33,12 +36,12 @@ row_faults as (
     ('who5_assessments', 'participants', 'participant_id'),
     ('sessions', 'participants', 'participant_id'),
     ('alliance_ratings', 'sessions', 'session_id'),
-] -%}
+] + further -%}
 {%- if parent %}
 {{ table }}_replacements as (
 
     select distinct replacement.{{ parent_key }} as row_key
-    from {{ ref('current_' ~ parent) }} as replacement
+    from {{ rows_of('current', parent) }} as replacement
     inner join {{ parent }} as waiting on replacement.{{ parent_key }} = waiting.row_key
     where
         not exists (
@@ -61,7 +64,7 @@ row_faults as (
     select
         current_rows.*,
         row_faults.rule
-    from {{ ref('current_' ~ table) }} as current_rows
+    from {{ rows_of('current', table) }} as current_rows
     inner join row_faults
         on current_rows.part_file = row_faults.part_file and current_rows.row_number = row_faults.row_number
     where row_faults.table_name = '{{ table }}'
@@ -70,7 +73,7 @@ row_faults as (
     select
         current_rows.*,
         'its {{ parent_key | replace("_id", "") }} is in quarantine' as rule
-    from {{ ref('current_' ~ table) }} as current_rows
+    from {{ rows_of('current', table) }} as current_rows
     inner join {{ table }}_orphans as orphans on current_rows.{{ parent_key }} = orphans.row_key
     {%- endif %}
 

@@ -25,14 +25,7 @@ final as (
 
     select
         utilization_type,
-        count(*) as n,
-        {{ whole_sum('baseline_score') }} as baseline,
-        {{ whole_sum('followup_score') }} as followup,
-        {{ whole_sum('baseline_score * baseline_score') }} as baseline_squares,
-        {{ whole_sum('followup_score * followup_score') }} as followup_squares,
-        {{ whole_sum('baseline_score * followup_score') }} as products,
-        count(case when clinical_recovery then 1 end) as recovered,
-        count(case when clinical_improvement then 1 end) as improved
+        {{ sums_of_change() }}
     from screened_positive
     group by utilization_type
 

@@ -1,5 +1,6 @@
 -- How many participants of each utilization type are at each level of a counted variable of Table 1.
 -- depends_on: {{ ref('gate_candidates') }}
+{%- set variables = study().table_levels %}
 with
 
 cohort as (
@@ -12,18 +13,18 @@ counted as (
 
     select
         utilization_type,
-        coalesce(sex, 'missing') as sex,
-        case when within_usa then 'within_usa' when not within_usa then 'outside_usa' end as country,
-        case when screened_positive then 'true' else 'false' end as screened_positive,
+        {%- for variable in variables %}
+        {{ variable.sql }} as {{ variable.name }},
+        {%- endfor %}
         cast(null as {{ dbt.type_string() }}) as participants,
         count(*) as n
     from cohort
-    group by 1, 2, 3, 4
+    group by {{ range(1, variables | length + 3) | join(', ') }}
 
 ),
 
 final as (
-    {% for variable in ['participants', 'sex', 'country', 'screened_positive'] %}
+    {% for variable in ['participants'] + variables | map(attribute='name') | list %}
     select
         '{{ variable }}' as variable,
         {{ variable }} as level,

@@ -1,11 +1,6 @@
 -- How often each alliance score occurs in each group: all that the rank tests need to know of the cohort.
 -- depends_on: {{ ref('gate_candidates') }}
-{%- set groupings = {
-    'sex': 'sex',
-    'country': "case when within_usa then 'within_usa' when not within_usa then 'outside_usa' end",
-    'depression_screen': "case when screened_positive then 'positive' else 'negative' end",
-    'utilization_type': 'utilization_type',
-} %}
+{%- set groupings = study().groupings %}
 with
 
 cohort as (
@@ -17,28 +12,28 @@ cohort as (
 counted as (
 
     select
-        {%- for grouping, level in groupings.items() %}
-        {{ level }} as {{ grouping }},
+        {%- for grouping in groupings %}
+        {{ grouping.sql }} as {{ grouping.name }},
         {%- endfor %}
         alliance_score,
         {{ alliance_quotient() }},
         count(*) as participants
     from cohort
-    group by {{ groupings.values() | join(', ') }}, alliance_score
+    group by {{ groupings | map(attribute='sql') | join(', ') }}, alliance_score
 
 ),
 
 grouped as (
     {% for grouping in groupings %}
     select
-        '{{ grouping }}' as grouping,
-        {{ grouping }} as level,
+        '{{ grouping.name }}' as grouping,
+        {{ grouping.name }} as level,
         alliance_score,
         item_sum,
         item_responses,
         participants
     from counted
-    where {{ grouping }} is not null
+    where {{ grouping.name }} is not null
     {% if not loop.last %}union all{% endif %}
     {%- endfor %}
 

@@ -18,16 +18,17 @@ final as (
         count(*) as participants
     from cohort
     group by utilization_type, alliance_score
-    {%- for variable in ['age_years', 'follow_up_days', 'total_sessions', 'time_in_care_days'] %}
+    {%- for variable in study().table_numbers if variable.name != 'alliance_score' %}
     union all
     select
-        '{{ variable }}' as variable,
+        '{{ variable.name }}' as variable,
         utilization_type,
-        cast({{ variable }} as bigint) as numerator,
+        cast({{ variable.sql }} as bigint) as numerator,
         cast(1 as bigint) as denominator,
         count(*) as participants
     from cohort
-    group by utilization_type, {{ variable }}
+    where {{ variable.sql }} is not null
+    group by utilization_type, {{ variable.sql }}
     {%- endfor %}
 
 )

@@ -25,10 +25,13 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.invocation import get_invocation_id
 
+from dbt_rapport.handover import hand_over, project_of_the_command
 from rapport.file_modes import FileModeError, set_modes, set_umask
 from rapport.messages import escape_controls
 from rapport.project_vars import PROJECT, VarError, check_vars
 from rapport.snapshot import SnapshotError, discard, put_in_place, snapshot_of
+from rapport.studies import Study
+from rapport.studies.parameters import parameters
 
 BUILDS = ("build", "run")
 NOT_PUBLISHED = "marts were not published"
@@ -60,9 +63,10 @@ class RapportPlugin(dbtPlugin):
         if command == "retry":
             state = getattr(flags, "STATE", None) or getattr(flags, "TARGET_PATH", None) or "target"
             refuse_retry(project_dir / state / "run_results.json")
-        check_vars(project_dir, getattr(flags, "VARS", None) or {})
+        settings = check_vars(project_dir, getattr(flags, "VARS", None) or {})
+        hand_over(project_of_the_command(), settings)
         if command in BUILDS:
-            start_audit(project_dir)
+            start_audit(project_dir, settings.study)
             add_callback_to_manager(LastWord(logs / "dbt.log"))
 
 
@@ -71,11 +75,12 @@ def collect_less_often() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def start_audit(project_dir: Path) -> None:
+def start_audit(project_dir: Path, study: Study) -> None:
     """Great Expectations is imported in a process of its own while dbt reads the project."""
     from rapport import audit_process
 
-    audit_process.start(sorted(folder for folder in (project_dir / "expectations").iterdir() if folder.is_dir()))
+    folders = sorted(folder for folder in (project_dir / "expectations").iterdir() if folder.is_dir())
+    audit_process.start(folders, parameters(study))
 
 
 def keep_for_the_owner(*folders: Path) -> None:

@@ -13,7 +13,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -41,9 +41,9 @@ class _Audit:
     def runs(self) -> bool:
         return self._process.poll() is None
 
-    def load_ahead(self, folders: Iterable[Path]) -> None:
+    def load_ahead(self, folders: Iterable[Path], study: Mapping[str, Any]) -> None:
         with suppress(OSError):
-            self._channel.send(("load ahead", [str(folder) for folder in folders]))
+            self._channel.send(("load ahead", [str(folder) for folder in folders], study))
 
     def ask(self, name: str, connection: duckdb.DuckDBPyConnection, arguments: tuple[Any, ...]) -> Any:
         # On a cursor of its own: a query that fails must not end a transaction of the connection.
@@ -72,12 +72,15 @@ class _Audit:
 _audit: _Audit | None = None
 
 
-def start(folders: Iterable[Path]) -> None:
-    """Start the process, or go on with the one that runs; let it load the suites of some folders."""
+def start(folders: Iterable[Path], study: Mapping[str, Any] | None = None) -> None:
+    """Start the process, or go on with the one that runs; let it load the suites of some folders.
+
+    ``study``: what the suites may name of the study (:mod:`rapport.studies.parameters`).
+    """
     global _audit
     if _audit is None or not _audit.runs:
         _audit = _Audit()
-    _audit.load_ahead(folders)
+    _audit.load_ahead(folders, study or {})
 
 
 @atexit.register
@@ -188,7 +191,7 @@ def _serve(channel: Connection[Any, Any]) -> None:
         kind, *content = channel.recv()
         if kind == "load ahead":
             for folder in content[0]:
-                suites.load_ahead(folder)
+                suites.load_ahead(folder, content[1])
             continue
         name, folder, arguments = content
         os.chdir(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,14 @@ from typing import Any
 
 import yaml
 
+from rapport.studies import Study, StudyError, StudyVar, load_study
+from rapport.studies.definition import with_values
+
 PROJECT = "rapport"
+STUDY = "RAPPORT_STUDY"
+"""The environment variable that names the study, if the command line does not."""
+COUNTRY, NAME = "[A-Z]{2}", "[a-z][a-z0-9_]*"
+_PATTERNS = {COUNTRY: "two capital letters (ISO 3166-1 alpha-2)", NAME: "the name of a file in studies/, without .yml"}
 DATE = "a date written YYYY-MM-DD"
 
 
@@ -48,7 +56,9 @@ class Var:
         elif self.choices:
             words = " or ".join(self.choices)
         elif self.pattern:
-            words = "two capital letters (ISO 3166-1 alpha-2)"
+            words = _PATTERNS[self.pattern]
+        elif self.kind is str:
+            words = "text"
         else:
             words = "a whole number" if self.kind is int else "a number"
             if self.high < math.inf:
@@ -76,15 +86,8 @@ class Var:
 
 
 VARS = (
-    Var("study_start", dt.date, "first day of the study window"),
-    Var("study_end", dt.date, "last day of the study window"),
-    Var("min_sessions", int, "completed sessions in the window that make a participant a user of care", low=1),
-    Var("min_followup_days", int, "days from baseline to follow-up, at least", low=0),
-    Var("who5_points_per_item", int, "points of the WHO-5 score for one point of an item", low=1, high=4),
-    Var("who5_cutoff", int, "baseline score up to which a participant screened positive", low=0, high=100),
-    Var("improvement_points", int, "gain in points from which it is a clinical improvement", low=1, high=100),
-    Var("adult_age", int, "age in years from which a participant is an adult", low=0, high=120),
-    Var("home_country", str, "country whose residents are compared with all others", pattern="[A-Z]{2}"),
+    Var("study", str, "study that is built: a file of studies/", pattern=NAME),
+    Var("equivalence_margin", int, "difference of changes that counts as equivalent, in points", low=1, high=100),
     Var("freshness_warn_hours", int, "age of an export in hours that is a warning", low=0),
     Var(
         "freshness_error_hours",
@@ -113,15 +116,36 @@ VARS = (
 )
 
 
-def check_vars(project_dir: Path, command_line: Mapping[str, Any]) -> None:
-    """Check the vars of ``dbt_project.yml`` with those of the command line over them, before anything is read.
+@dataclass(frozen=True)
+class Settings:
+    """What a command would build by.
 
-    Raises :class:`VarError`.
+    Attributes:
+        study: the study, with the values that the command line overrides.
+        values: every var by name.
+    """
+
+    study: Study
+    values: Mapping[str, Any]
+
+
+def check_vars(project_dir: Path, command_line: Mapping[str, Any]) -> Settings:
+    """Check study and vars, with those of the command line over them, before anything is read.
+
+    Raises :class:`VarError`, and :class:`~rapport.studies.StudyError` for a study that is wrong.
     """
     document = yaml.safe_load((project_dir / "dbt_project.yml").read_text(encoding="utf-8"))
     declared: dict[str, Any] = dict(document.get("vars") or {})
     declared |= declared.pop(PROJECT, None) or {}
-    wrong = faults(declared, "dbt_project.yml", command_line)
+    name, place = study_name(declared, command_line)
+    if name is None:
+        raise VarError(_refusal(faults({**declared, "study": name}, "dbt_project.yml", {})))
+    try:
+        study = load_study(project_dir, name)
+    except StudyError as error:
+        lines = "".join(f"\n  {line}" for line in str(error).splitlines())
+        raise StudyError(f"the study is wrong ({place}), and nothing was read:{lines}") from error
+    wrong = faults(declared, "dbt_project.yml", command_line, study)
     marts = sorted(path.stem for path in (project_dir / "models" / "marts").glob("*.sql"))
     served = {**declared, **command_line}.get("served_marts")
     wrong += [
@@ -130,35 +154,83 @@ def check_vars(project_dir: Path, command_line: Mapping[str, Any]) -> None:
         if name not in marts
     ]
     if wrong:
-        raise VarError("\n".join(("the vars are wrong, and nothing was read:", *(f"  {line}" for line in wrong))))
+        raise VarError(_refusal(wrong))
+    given = {var.name: command_line[var.name] for var in study.vars if var.name in command_line}
+    study = with_values(study, given) if given else study
+    values = {**declared, **{var.name: var.value for var in study.vars}, **command_line, "study": name}
+    return Settings(study, values)
 
 
-def faults(declared: Mapping[str, Any], declared_in: str, command_line: Mapping[str, Any]) -> list[str]:
-    """What is wrong with vars, one line each; those of the command line replace the declared ones."""
-    known = {var.name: var for var in VARS}
+def study_name(declared: Mapping[str, Any], command_line: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The study that a command would build, and where that is said; none if it is no name."""
+    for place, value in (
+        ("--vars", command_line.get("study")),
+        (STUDY, os.environ.get(STUDY)),
+        ("dbt_project.yml", declared.get("study")),
+    ):
+        if value:
+            return (value if VARS[0].accepts(value) else None), place
+    return None, "dbt_project.yml"
+
+
+def _refusal(wrong: list[str]) -> str:
+    return "\n".join(("the vars are wrong, and nothing was read:", *(f"  {line}" for line in wrong)))
+
+
+def vars_of(study: Study) -> tuple[Var, ...]:
+    """The values of a study that a command may override, as vars."""
+    found = []
+    for var in study.vars:
+        if isinstance(var.value, int):
+            low = -math.inf if var.minimum is None else var.minimum
+            high = math.inf if var.maximum is None else var.maximum
+            found.append(Var(var.name, int, var.meaning, low, high))
+        elif day(var.value) is not None:
+            found.append(Var(var.name, dt.date, var.meaning))
+        else:
+            is_country = re.fullmatch(COUNTRY, str(var.value)) is not None
+            found.append(Var(var.name, str, var.meaning, pattern=COUNTRY if is_country else ""))
+    return tuple(found)
+
+
+def faults(
+    declared: Mapping[str, Any], declared_in: str, command_line: Mapping[str, Any], study: Study | None = None
+) -> list[str]:
+    """What is wrong with vars, one line each; those of the command line replace the declared ones, and the study's."""
+    of_study = () if study is None else vars_of(study)
+    study_values = {} if study is None else {var.name: var.value for var in study.vars}
+    study_file = "" if study is None else f"studies/{study.name}.yml"
+    known = {var.name: var for var in (*of_study, *VARS)}
     lines = []
     for place, names in ((declared_in, declared), ("--vars", command_line)):
         for name in names:
+            if name in study_values and place == declared_in:
+                lines.append(f"var {name} is a value of the study; set it in {study_file} ({place})")
             if name not in known:
                 # Whoever has set the nearest name meant another one.
                 open_names = [other for other in known if other not in command_line]
                 close = difflib.get_close_matches(str(name), open_names, n=1, cutoff=0.5)
                 hint = f"did you mean {close[0]}?" if close else f"the vars are {', '.join(known)}"
                 lines.append(f"{name} is no var; {hint} ({place})")
-    values = {**declared, **command_line}
-    for var in VARS:
-        place = "--vars" if var.name in command_line else declared_in
+    values = {**study_values, **declared, **command_line}
+    for var in known.values():
+        place = "--vars" if var.name in command_line else study_file if var.name in study_values else declared_in
         if var.name not in values:
             lines.append(f"var {var.name} is missing; it must be {var.allowed} ({declared_in})")
         elif not var.accepts(values[var.name]):
             lines.append(f"var {var.name} is {written(values[var.name])}; it must be {var.allowed} ({place})")
-    start, end = (day(values.get(name)) for name in ("study_start", "study_end"))
+    days = [next((var.name for var in _sets(study) if var.sets == f"window.{end}"), "") for end in ("start", "end")]
+    start, end = (day(values.get(name)) for name in days)
     if start and end and start > end:
-        lines.append(f"var study_start is {start}, after study_end, {end}: no day is in the study window")
+        lines.append(f"var {days[0]} is {start}, after {days[1]}, {end}: no day is in the study window")
     warn, error = (values.get(name) for name in ("freshness_warn_hours", "freshness_error_hours"))
     if isinstance(warn, int) and isinstance(error, int) and warn > error:
         lines.append(f"var freshness_warn_hours is {warn}, more than freshness_error_hours, {error}")
     return lines
+
+
+def _sets(study: Study | None) -> tuple[StudyVar, ...]:
+    return () if study is None else study.vars
 
 
 def day(value: Any) -> dt.date | None:

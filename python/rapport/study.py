@@ -1,9 +1,9 @@
-"""The study's analyses: which statistic of which groups answers which question.
+"""The analyses of a study: which statistic of which groups answers which question.
 
-The analyses are declared as data at the head of the module and computed by the functions of
-``rapport.statistics``. The input is tables of sufficient statistics, counts and sums of whole numbers,
-the output tidy data frames with one row per test, contrast, coefficient or regression step. Every
-declared row is always there, whatever the data, and equal data give equal figures to the last bit.
+Groups, covariates and models are those of the study's definition (:class:`rapport.studies.Study`); they are computed
+by the functions of ``rapport.statistics``. The input is tables of sufficient statistics, counts and sums of whole
+numbers, the output tidy data frames with one row per test, contrast, coefficient or regression step. Every declared
+row is always there, whatever the data, and equal data give equal figures to the last bit.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ from rapport.statistics.regression import (
 )
 from rapport.statistics.reliability import CRONBACH_ALPHA, cronbach_alpha
 from rapport.statistics.result import RegressionStep, TestResult
+from rapport.studies import ALLIANCE, CARE, CARE_TYPES, FOLLOWUP, LINE_POINTS, Grouping, Moderator, Regression, Study
 from rapport.sufficient import (
     Distribution,
     Monomial,
@@ -73,51 +74,17 @@ from rapport.sufficient import (
     whole_numbers,
 )
 
-# --- Declaration of the study -------------------------------------------------------------
+# --- What every study has -----------------------------------------------------------------
 
-UTILIZATION_TYPES = ("teletherapy", "telecoaching", "both")
-
-GROUPING_LEVELS: Mapping[str, tuple[str, ...]] = {
-    "sex": ("female", "male"),
-    "country": ("within_usa", "outside_usa"),
-    "depression_screen": ("positive", "negative"),
-    "utilization_type": UTILIZATION_TYPES,
-}
-
+UTILIZATION_TYPES = CARE_TYPES
 ITEM_POPULATIONS = ("participant_means", "session_ratings")
 
-# analysis: grouping, first level, second level
-TWO_GROUP_COMPARISONS: Mapping[str, tuple[str, str, str]] = {
-    "alliance_by_sex": ("sex", "female", "male"),
-    "alliance_by_country": ("country", "outside_usa", "within_usa"),
-    "alliance_by_depression_screen": ("depression_screen", "positive", "negative"),
-}
-
-DUNN_CONTRASTS = (
-    ("telecoaching", "teletherapy"),
-    ("telecoaching", "both"),
-    ("teletherapy", "both"),
-)
-
+# Pairs of types whose change is compared, first minus second
 TUKEY_CONTRASTS = (
     ("telecoaching", "teletherapy"),
     ("both", "teletherapy"),
     ("both", "telecoaching"),
 )
-
-# term: grouping, level; None is everyone
-MEDIAN_GROUPS: Mapping[str, tuple[str, str | None]] = {
-    "female": ("sex", "female"),
-    "male": ("sex", "male"),
-    "within_usa": ("country", "within_usa"),
-    "outside_usa": ("country", "outside_usa"),
-    "screened_positive": ("depression_screen", "positive"),
-    "screened_negative": ("depression_screen", "negative"),
-    "teletherapy": ("utilization_type", "teletherapy"),
-    "telecoaching": ("utilization_type", "telecoaching"),
-    "both": ("utilization_type", "both"),
-    "total": ("utilization_type", None),
-}
 
 # analysis: column of change_sums
 CLINICAL_RATES: Mapping[str, str] = {
@@ -125,102 +92,16 @@ CLINICAL_RATES: Mapping[str, str] = {
     "clinical_improvement": "improved",
 }
 
-OUTCOME = "followup_score"
-
-
-@dataclass(frozen=True, slots=True)
-class Moderator:
-    """The moderator of a regression, and the values at which the slope of alliance is shown.
-
-    Attributes:
-        terms: the moderator's own terms.
-        levels: by name, the value of each of these terms; z-scores for a continuous moderator.
-    """
-
-    terms: tuple[str, ...]
-    levels: Mapping[str, tuple[float, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Regression:
-    """A hierarchical regression on follow-up well-being.
-
-    Attributes:
-        steps: the terms that each step adds.
-        standardized: variables that are z-scored in the estimation sample before the
-            interactions are formed. Without variance there is no z-score: a covariate is then aliased, and
-            without the outcome or a factor of an interaction there is no model.
-    """
-
-    steps: tuple[tuple[str, ...], ...]
-    standardized: tuple[str, ...] = ()
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """All terms of the last step, in order."""
-        return tuple(term for step in self.steps for term in step)
-
-    @property
-    def indispensable(self) -> set[str]:
-        """The outcome and the factors of the interactions."""
-        return {OUTCOME, *(factor for term in self.terms if ":" in term for factor in term.split(":"))}
-
-
-_COVARIATES = ("age_years", "male", "time_in_care")
-_MAIN_EFFECTS = (*_COVARIATES, "baseline_score", "alliance")
-_CONTINUOUS = (OUTCOME, "age_years", "time_in_care", "baseline_score", "alliance")
-
-REGRESSIONS: Mapping[str, Regression] = {
-    "alliance_predicts_wellbeing": Regression(
-        steps=(_COVARIATES, ("baseline_score",), ("alliance",)),
-    ),
-    "moderation_by_utilization": Regression(
-        steps=(
-            (*_MAIN_EFFECTS, "telecoaching", "both"),
-            ("alliance:telecoaching", "alliance:both"),
-        ),
-        standardized=_CONTINUOUS,
-    ),
-    "moderation_by_baseline": Regression(
-        steps=(_MAIN_EFFECTS, ("alliance:baseline_score",)),
-        standardized=_CONTINUOUS,
-    ),
-    "moderation_by_sessions": Regression(
-        steps=((*_MAIN_EFFECTS, "total_sessions"), ("alliance:total_sessions",)),
-        standardized=(*_CONTINUOUS, "total_sessions"),
-    ),
-}
-
-_SPREAD = {"low": (-1.0,), "mean": (0.0,), "high": (1.0,)}
-
-MODERATORS: Mapping[str, Moderator] = {
-    "moderation_by_utilization": Moderator(
-        ("telecoaching", "both"),
-        {"teletherapy": (0.0, 0.0), "telecoaching": (1.0, 0.0), "both": (0.0, 1.0)},
-    ),
-    "moderation_by_baseline": Moderator(("baseline_score",), _SPREAD),
-    "moderation_by_sessions": Moderator(("total_sessions",), _SPREAD),
-}
+OUTCOME = FOLLOWUP
 
 # Table 1's columns are the utilization types and everyone.
 TOTAL = "total"
+PARTICIPANTS, MISSING = "participants", "missing"
+HOLDS = "true"
+"""The level of a condition that holds."""
 
-# variable, level, and the variables and levels of the base of its percentage; None is everyone in any column
-TABLE_1_LEVELS: tuple[tuple[str, str | None, tuple[tuple[str, str | None], ...] | None], ...] = (
-    ("participants", None, None),
-    *(("sex", level, (("participants", None),)) for level in ("female", "male", "missing")),
-    *(
-        ("country", level, (("country", "within_usa"), ("country", "outside_usa")))
-        for level in GROUPING_LEVELS["country"]
-    ),
-    ("screened_positive", "true", (("participants", None),)),
-)
-# A variable with one shown level needs no label for it.
-TABLE_1_LABELS: Mapping[tuple[str, str | None], str | None] = {("screened_positive", "true"): None}
-TABLE_1_VARIABLES = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
-
-ALLIANCE, ALLIANCE_RANGE = "alliance", (1.0, 5.0)
-LINE_POINTS, LINE_REACH = 9, 2.0
+ALLIANCE_RANGE = (1.0, 5.0)
+LINE_REACH = 2.0
 
 # --- The guard ----------------------------------------------------------------------------
 
@@ -278,7 +159,7 @@ def _finite(result: Guarded) -> Guarded:
     return replace(result, **strays, note=f"{result.note}; {why}" if result.note else why)
 
 
-def _rows(
+def rows_of(
     analysis: str,
     blanks: Mapping[str, TestResult],
     test: Callable[..., TestResult | Mapping[Any, TestResult]],
@@ -300,17 +181,18 @@ def _rows(
 
 
 def alliance_findings(
-    score_frequencies: pd.DataFrame, age_frequencies: pd.DataFrame, item_sums: pd.DataFrame
+    score_frequencies: pd.DataFrame, correlate_frequencies: pd.DataFrame, item_sums: pd.DataFrame, study: Study
 ) -> pd.DataFrame:
     """Return the findings on therapeutic alliance: reliability, associations, differences.
 
     Args:
         score_frequencies: grouping, level, item_sum, item_responses, participants; the alliance score is
             item_sum / item_responses.
-        age_frequencies: age_years, item_sum, item_responses, participants.
+        correlate_frequencies: correlate, value, item_sum, item_responses, participants.
         item_sums: population, bond_responses, goals_responses, n, bond, goals, bond_squares, goals_squares,
             products; in ``participant_means`` a row per pair of numbers of responses, of people's item sums, in
             ``session_ratings`` one of ratings with both items.
+        study: its groupings and correlations.
 
     Returns:
         The columns of ``inference_results``, one row per analysis and term.
@@ -318,55 +200,63 @@ def alliance_findings(
     Raises:
         ValueError: a table lacks a column, names an unknown group or holds impossible values.
     """
-    groups = _score_groups(score_frequencies)
-    by_utilization = {name: groups["utilization_type", name] for name in UTILIZATION_TYPES}
+    groups = score_groups(score_frequencies, study)
     items = _items(item_sums)
-    ages = _ages(age_frequencies)
+    medians_of = {level.term: groups[one.id, level.id] for one in study.groupings for level in one.levels}
+    medians_of[TOTAL] = groups[CARE, None]
     rows = [
-        *_rows(
+        *rows_of(
             "alliance_reliability",
             {name: replace(CRONBACH_ALPHA, n=n) for name, (n, _) in items.items()},
             lambda: {name: cronbach_alpha(n, matrix) for name, (n, matrix) in items.items()},
         ),
-        *_rows(
+        *rows_of(
             "alliance_group_medians",
-            {term: replace(MEDIAN, n=groups[group].n) for term, group in MEDIAN_GROUPS.items()},
+            {term: replace(MEDIAN, n=group.n) for term, group in medians_of.items()},
             medians,
-            {term: groups[group] for term, group in MEDIAN_GROUPS.items()},
-        ),
-        *_rows(
-            "alliance_vs_age",
-            {"age_years": replace(SPEARMAN, n=ages.n)},
-            spearman,
-            ages,
+            medians_of,
         ),
     ]
-    for analysis, (grouping, first, second) in TWO_GROUP_COMPARISONS.items():
-        pair = groups[grouping, first], groups[grouping, second]
-        rows += _rows(
-            analysis,
-            {_contrast_term(first, second): replace(MANN_WHITNEY, n=pair[0].n + pair[1].n)},
-            mann_whitney,
-            *pair,
-            (first, second),
-        )
-    rows += _rows(
-        "alliance_by_utilization",
-        {"utilization_type": replace(KRUSKAL_WALLIS, n=sum(table.n for table in by_utilization.values()))},
-        kruskal_wallis,
-        by_utilization,
-    )
-    rows += _rows(
-        "alliance_by_utilization_dunn",
-        {
-            _contrast_term(*pair): replace(DUNN, n=sum(by_utilization[name].n for name in pair))
-            for pair in DUNN_CONTRASTS
-        },
-        dunn,
-        by_utilization,
-        DUNN_CONTRASTS,
-    )
-    return _findings_frame(rows)
+    pairs = _pairs(correlate_frequencies, study)
+    for correlation in study.correlations:
+        table = pairs[correlation.id]
+        rows += rows_of(correlation.analysis, {correlation.id: replace(SPEARMAN, n=table.n)}, spearman, table)
+    for grouping in study.groupings:
+        if len(grouping.levels) == 2:
+            rows += _two_groups(grouping, groups)
+    for grouping in study.groupings:
+        if len(grouping.levels) > 2:
+            rows += _more_groups(grouping, groups)
+    return findings_frame(rows)
+
+
+def _two_groups(grouping: Grouping, groups: Mapping[tuple[str, str | None], FrequencyTable]) -> list[Row]:
+    [(first, second)] = grouping.contrasts
+    pair = groups[grouping.id, first], groups[grouping.id, second]
+    blanks = {contrast_term(first, second): replace(MANN_WHITNEY, n=pair[0].n + pair[1].n)}
+    return rows_of(grouping.analysis, blanks, mann_whitney, *pair, (first, second))
+
+
+def _more_groups(grouping: Grouping, groups: Mapping[tuple[str, str | None], FrequencyTable]) -> list[Row]:
+    by_level = {name: groups[grouping.id, name] for name in grouping.level_ids}
+    return [
+        *rows_of(
+            grouping.analysis,
+            {grouping.id: replace(KRUSKAL_WALLIS, n=sum(table.n for table in by_level.values()))},
+            kruskal_wallis,
+            by_level,
+        ),
+        *rows_of(
+            f"{grouping.analysis}_dunn",
+            {
+                contrast_term(*pair): replace(DUNN, n=sum(by_level[name].n for name in pair))
+                for pair in grouping.contrasts
+            },
+            dunn,
+            by_level,
+            grouping.contrasts,
+        ),
+    ]
 
 
 def wellbeing_findings(change_sums: pd.DataFrame) -> pd.DataFrame:
@@ -391,40 +281,40 @@ def wellbeing_findings(change_sums: pd.DataFrame) -> pd.DataFrame:
         by_utilization[name] = GroupMoments(moments.n, moments.change_mean, moments.change_variance)
     n = change.n
     rows = [
-        *_rows(
+        *rows_of(
             "wellbeing_change",
             {"followup - baseline": replace(PAIRED_T, n=n)},
             paired_t,
             change,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change",
             {name: replace(blank, n=n) for name, blank in STANDARDIZED_CHANGES.items()},
             paired_effect_sizes,
             change,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change",
             {"percent_change": replace(PERCENT_CHANGE, n=n)},
             percent_change,
             change,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change_group_means",
             {name: replace(GROUP_MEAN, n=group.n) for name, group in by_utilization.items()},
             group_means,
             by_utilization,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change_by_utilization",
             {"utilization_type": replace(ONE_WAY_ANOVA, n=sum(group.n for group in by_utilization.values()))},
             one_way_anova,
             by_utilization,
         ),
-        *_rows(
+        *rows_of(
             "wellbeing_change_by_utilization_tukey",
             {
-                _contrast_term(*pair): replace(TUKEY_KRAMER, n=sum(by_utilization[name].n for name in pair))
+                contrast_term(*pair): replace(TUKEY_KRAMER, n=sum(by_utilization[name].n for name in pair))
                 for pair in TUKEY_CONTRASTS
             },
             tukey_kramer,
@@ -433,23 +323,23 @@ def wellbeing_findings(change_sums: pd.DataFrame) -> pd.DataFrame:
         ),
     ]
     for analysis, column in CLINICAL_RATES.items():
-        rows += _rows(
+        rows += rows_of(
             analysis,
             {"screened_positive": replace(PROPORTION, n=n)},
             wilson,
             total[column],
             n,
         )
-    return _findings_frame(rows)
+    return findings_frame(rows)
 
 
-def regression_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
+def regression_findings(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the coefficients of the last step of each regression.
 
     Args:
-        regression_sums: item_sum, item_responses, utilization_type, sex, n, and over these people the sums of
-            age_years, time_in_care, baseline_score, followup_score and total_sessions, and ``<a>_x_<b>`` of the
-            products of each two of them in this order, squares included.
+        regression_sums: item_sum, item_responses, n, the study's factors, and over these people the sums of its
+            numbers, and ``<a>_x_<b>`` of the products of each two of them in this order, squares included.
+        study: its factors, numbers and models.
 
     Returns:
         The columns of ``inference_results``, one row per analysis and term.
@@ -458,20 +348,21 @@ def regression_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
         ValueError: the table lacks a column, names an unknown group or holds no whole numbers.
     """
     rows: list[Row] = []
-    for analysis, data in _regression_data(regression_sums).items():
-        blanks = {term: replace(COEFFICIENT, n=data.n) for term in (INTERCEPT, *REGRESSIONS[analysis].terms)}
+    for analysis, data in _regression_data(regression_sums, study).items():
+        blanks = {term: replace(COEFFICIENT, n=data.n) for term in (INTERCEPT, *study.regressions[analysis].terms)}
         if isinstance(data, _Sample):
-            rows += _rows(analysis, blanks, least_squares, data.products, data.variances)
+            rows += rows_of(analysis, blanks, least_squares, data.products, data.variances)
         else:
             rows += [(analysis, term, replace(blank, note=data.note)) for term, blank in blanks.items()]
-    return _findings_frame(rows)
+    return findings_frame(rows)
 
 
-def regression_fit(regression_sums: pd.DataFrame) -> pd.DataFrame:
+def regression_fit(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the variance explained by each step of each regression.
 
     Args:
         regression_sums: as for ``regression_findings``.
+        study: as there.
 
     Returns:
         The columns of ``model_fit`` and ``note``, one row per analysis and step.
@@ -480,8 +371,8 @@ def regression_fit(regression_sums: pd.DataFrame) -> pd.DataFrame:
         ValueError: as for ``regression_findings``.
     """
     records: list[dict[str, object]] = []
-    for analysis, data in _regression_data(regression_sums).items():
-        steps = REGRESSIONS[analysis].steps
+    for analysis, data in _regression_data(regression_sums, study).items():
+        steps = study.regressions[analysis].steps
         fits = [
             RegressionStep(number, " + ".join(itertools.chain(*steps[:number])), data.n)
             for number in range(1, len(steps) + 1)
@@ -491,10 +382,47 @@ def regression_fit(regression_sums: pd.DataFrame) -> pd.DataFrame:
         else:
             fits = [replace(fit, note=data.note) for fit in fits]
         records += [{"analysis": analysis, **asdict(fit)} for fit in fits]
-    return _frame(records, _FIT_COLUMNS)
+    return records_frame(records, _FIT_COLUMNS)
 
 
-def slope_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
+def outcome_findings(change_sums: pd.DataFrame, regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return Aims 2 and 3 of every instrument of a study.
+
+    Args:
+        change_sums: ``instrument``, and the columns of ``wellbeing_findings``.
+        regression_sums: ``instrument``, and the columns of ``regression_findings``.
+        study: its instruments, factors, numbers and models.
+
+    Returns:
+        ``instrument`` and the columns of ``inference_results``, one row per instrument, analysis and term.
+
+    Raises:
+        ValueError: as for the two functions.
+    """
+    frames = []
+    for name in (one.id for one in study.instruments):
+        changes, sums = (_of_instrument(frame, name) for frame in (change_sums, regression_sums))
+        found = pd.concat([wellbeing_findings(changes), regression_findings(sums, study)], ignore_index=True)
+        found.insert(0, "instrument", pd.Series([name] * len(found), dtype=_TEXT))
+        frames.append(found)
+    return pd.concat(frames, ignore_index=True)
+
+
+def outcome_fit(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the variance that each step explains for every instrument of a study; as ``outcome_findings``."""
+    frames = []
+    for name in (one.id for one in study.instruments):
+        fit = regression_fit(_of_instrument(regression_sums, name), study)
+        fit.insert(0, "instrument", pd.Series([name] * len(fit), dtype=_TEXT))
+        frames.append(fit)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _of_instrument(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    return frame[(frame["instrument"] == name).to_numpy(dtype=bool)].drop(columns="instrument").reset_index(drop=True)
+
+
+def slope_findings(regression_sums: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the line of well-being along alliance at each shown value of each moderator.
 
     The moderation models are fitted to centred variables, so that their lines are in points of both scales.
@@ -503,6 +431,7 @@ def slope_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         regression_sums: as for ``regression_findings``.
+        study: as there.
 
     Returns:
         The columns of ``alliance_slopes``: per analysis, level and position the alliance score
@@ -512,9 +441,9 @@ def slope_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: as for ``regression_findings``.
     """
-    samples = _regression_data(regression_sums)
+    samples = _regression_data(regression_sums, study)
     records: list[dict[str, object]] = []
-    for analysis, moderator in MODERATORS.items():
+    for analysis, moderator in study.moderations.items():
         data = samples[analysis]
         points = [_Point(data.n)] * (len(moderator.levels) * LINE_POINTS)
         if isinstance(data, _Sample):
@@ -526,7 +455,7 @@ def slope_findings(regression_sums: pd.DataFrame) -> pd.DataFrame:
             {**asdict(point), "analysis": analysis, "level": level, "position": position}
             for point, (level, position) in zip(points, places, strict=True)
         ]
-    return _frame(records, _SLOPE_COLUMNS)
+    return records_frame(records, _SLOPE_COLUMNS)
 
 
 def _lines(sample: _Sample, moderator: Moderator) -> list[_Point]:
@@ -577,32 +506,34 @@ def _line(sample: _Sample, model: LinearModel, moderator: Mapping[str, Fraction]
     return points
 
 
-def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) -> pd.DataFrame:
+def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return Table 1: demographic, clinical and utilization characteristics by utilization type and in total.
 
     Args:
         value_frequencies: variable, utilization_type, numerator, denominator, participants: how often each
             value of the numeric variables occurs.
         level_frequencies: variable, level, utilization_type, participants: how many are of each level; of
-            ``participants`` (level null) how many there are, of ``country`` null is unknown.
+            ``participants`` (level null) how many there are; null is unknown.
+        study: its rows of Table 1.
 
     Returns:
-        variable, level, utilization_type, statistic, value, percentile: the rows of ``TABLE_1_LEVELS``, then those of
-        ``TABLE_1_VARIABLES``. A share of nobody and the distribution of nothing are null. ``percentile`` is the 5th
+        variable, level, utilization_type, statistic, value, percentile: participants, groupings and conditions, then
+        numbers. A share of nobody and the distribution of nothing are null. ``percentile`` is the 5th
         beside a minimum and the 95th beside a maximum, null elsewhere.
 
     Raises:
         ValueError: a table lacks a column, names an unknown variable, level or type, holds no whole numbers, or
             its levels do not add up to the participants.
     """
-    levels = _levels(level_frequencies)
-    values = _distributions(value_frequencies)
+    counted, numbers = table_1_levels(study), [one.id for one in study.table_1 if one.number is not None]
+    levels = _levels(level_frequencies, counted)
+    values = _distributions(value_frequencies, numbers)
     columns = (*UTILIZATION_TYPES, TOTAL)
 
     def number(variable: str, level: str | None, column: str) -> int:
         return sum(levels.get((variable, level, name), 0) for name in _types_of(column))
 
-    everyone = number("participants", None, TOTAL)
+    everyone = number(PARTICIPANTS, None, TOTAL)
     records: list[dict[str, object]] = []
 
     def line(
@@ -624,8 +555,9 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) ->
             for column, figure in figures.items()
         )
 
-    for variable, level, base in TABLE_1_LEVELS:
-        shown = TABLE_1_LABELS.get((variable, level), level)
+    for variable, level, base in counted:
+        # A variable with one shown level needs no label for it.
+        shown = None if level == HOLDS else level
         counts = {column: number(variable, level, column) for column in columns}
         bases = {
             column: everyone if base is None else sum(number(*part, column) for part in base) for column in columns
@@ -637,7 +569,7 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) ->
             "percent",
             {column: Fraction(100 * counts[column], bases[column]) if bases[column] else None for column in columns},
         )
-    for variable in TABLE_1_VARIABLES:
+    for variable in numbers:
         of = {
             column: Distribution(_added(values.get((variable, name), {}) for name in _types_of(column)))
             for column in columns
@@ -660,7 +592,28 @@ def table_1(value_frequencies: pd.DataFrame, level_frequencies: pd.DataFrame) ->
                 {column: None if end is None else end[i] for column, end in ends.items()},
                 {column: one.percentile(percent) for column, one in of.items()},
             )
-    return _frame(records, _TABLE_1_COLUMNS)
+    return records_frame(records, _TABLE_1_COLUMNS)
+
+
+CountedLevel = tuple[str, str | None, tuple[tuple[str, str | None], ...] | None]
+
+
+def table_1_levels(study: Study) -> list[CountedLevel]:
+    """Return the counted rows of Table 1.
+
+    Variable, level, and the variables and levels of the base of its percentage; none is everyone in any column.
+    """
+    everyone = ((PARTICIPANTS, None),)
+    rows: list[CountedLevel] = [(PARTICIPANTS, None, None)]
+    for one in study.table_1:
+        if one.condition is not None:
+            rows.append((one.id, HOLDS, everyone))
+        elif one.grouping is not None:
+            known = tuple((one.id, level) for level in one.grouping.level_ids)
+            rows += [(one.id, level, known if one.percent_of_known else everyone) for _, level in known]
+            if not one.percent_of_known:
+                rows.append((one.id, MISSING, everyone))
+    return rows
 
 
 def _types_of(column: str) -> tuple[str, ...]:
@@ -681,25 +634,20 @@ _CHANGE_COLUMNS = (
     *("n", "baseline", "followup", "baseline_squares", "followup_squares", "products"),
     *CLINICAL_RATES.values(),
 )
-_VARIABLES = ("age_years", "time_in_care", "baseline_score", "followup_score", "total_sessions")
-_DUMMIES = {
-    "male": ("sex", "male"),
-    "telecoaching": ("utilization_type", "telecoaching"),
-    "both": ("utilization_type", "both"),
-}
 
 
-def _score_groups(frame: pd.DataFrame) -> dict[tuple[str, str | None], FrequencyTable]:
+def score_groups(frame: pd.DataFrame, study: Study) -> dict[tuple[str, str | None], FrequencyTable]:
     """Return a table of scores per grouping and level, and one of everyone per grouping."""
     table = "score_frequencies"
     require_columns(table, frame, ("grouping", "level", "item_sum", "item_responses", "participants"))
-    require_known(table, "grouping", frame["grouping"], GROUPING_LEVELS)
+    grouping_levels = {one.id: one.level_ids for one in study.groupings}
+    require_known(table, "grouping", frame["grouping"], grouping_levels)
     groupings = frame["grouping"].astype(object).to_numpy()
     levels = frame["level"].astype(object).to_numpy()
     scores = quotients(table, frame, "item_sum", "item_responses")
     participants = np.array(whole_numbers(table, frame, "participants"), dtype=np.int64)
     groups: dict[tuple[str, str | None], FrequencyTable] = {}
-    for grouping, known in GROUPING_LEVELS.items():
+    for grouping, known in grouping_levels.items():
         of_grouping = groupings == grouping
         require_known(table, f"level of {grouping}", levels[of_grouping], known)
         for level in known:
@@ -709,14 +657,21 @@ def _score_groups(frame: pd.DataFrame) -> dict[tuple[str, str | None], Frequency
     return groups
 
 
-def _ages(frame: pd.DataFrame) -> JointFrequencyTable:
-    table = "age_frequencies"
-    require_columns(table, frame, ("age_years", "item_sum", "item_responses", "participants"))
-    return JointFrequencyTable(
-        whole_numbers(table, frame, "age_years"),
-        quotients(table, frame, "item_sum", "item_responses"),
-        whole_numbers(table, frame, "participants"),
-    )
+def _pairs(frame: pd.DataFrame, study: Study) -> dict[str, JointFrequencyTable]:
+    """Return a table of values and scores per correlation."""
+    table = "correlate_frequencies"
+    require_columns(table, frame, ("correlate", "value", "item_sum", "item_responses", "participants"))
+    known = [one.id for one in study.correlations]
+    require_known(table, "correlate", frame["correlate"], known)
+    found = {}
+    for name in known:
+        rows = frame[(frame["correlate"] == name).to_numpy(dtype=bool)]
+        found[name] = JointFrequencyTable(
+            whole_numbers(table, rows, "value", None),
+            quotients(table, rows, "item_sum", "item_responses"),
+            whole_numbers(table, rows, "participants"),
+        )
+    return found
 
 
 def _items(frame: pd.DataFrame) -> dict[str, tuple[int, list[list[Fraction]]]]:
@@ -819,14 +774,14 @@ class _Impossible:
     note: str
 
 
-def _regression_data(frame: pd.DataFrame) -> dict[str, _Sample | _Impossible]:
+def _regression_data(frame: pd.DataFrame, study: Study) -> dict[str, _Sample | _Impossible]:
     """Return each regression's cross-products, or why it has none."""
     table = "regression_sums"
-    require_columns(table, frame, ("utilization_type", "sex"))
-    require_known(table, "utilization_type", frame["utilization_type"], UTILIZATION_TYPES)
-    require_known(table, "sex", frame["sex"], GROUPING_LEVELS["sex"])
-    sums = product_sums(table, frame, _VARIABLES, _DUMMIES)
-    return {analysis: _sample(sums, regression) for analysis, regression in REGRESSIONS.items()}
+    require_columns(table, frame, study.factors)
+    for name, grouping in study.factors.items():
+        require_known(table, name, frame[name], grouping.level_ids)
+    sums = product_sums(table, frame, tuple(study.numbers), study.dummies)
+    return {analysis: _sample(sums, regression) for analysis, regression in study.regressions.items()}
 
 
 def _sample(sums: ProductSums, regression: Regression) -> _Sample | _Impossible:
@@ -870,18 +825,22 @@ def _sample(sums: ProductSums, regression: Regression) -> _Sample | _Impossible:
 def _variable(sums: ProductSums, name: str) -> Polynomial:
     if name == ALLIANCE:
         return Polynomial({Monomial(power=1): 1}, sums.common)
-    if name in _DUMMIES:
+    if name in sums.dummies:
         return Polynomial({Monomial(dummies=frozenset([name])): 1})
     return Polynomial({Monomial(variables=(name,)): 1})
 
 
-def _levels(frame: pd.DataFrame) -> dict[tuple[str, str | None, str], int]:
+def _levels(frame: pd.DataFrame, counted: Iterable[CountedLevel]) -> dict[tuple[str, str | None, str], int]:
     """Return the number of people by variable, level and utilization type."""
     table = "level_frequencies"
     require_columns(table, frame, ("variable", "level", "utilization_type", "participants"))
-    known: dict[str, set[str | None]] = {"country": {None}}
-    for variable, level, _ in (*TABLE_1_LEVELS, ("screened_positive", "false", None)):
+    known: dict[str, set[str | None]] = {}
+    for variable, level, base in counted:
         known.setdefault(variable, set()).add(level)
+        if level == HOLDS:
+            known[variable].add("false")
+        elif base is not None and base[0][0] == variable:
+            known[variable].add(None)  # percentages are of those who are known
     require_known(table, "variable", frame["variable"], known)
     require_known(table, "utilization_type", frame["utilization_type"], UTILIZATION_TYPES)
     levels: dict[tuple[str, str | None, str], int] = {}
@@ -905,11 +864,11 @@ def _levels(frame: pd.DataFrame) -> dict[tuple[str, str | None, str], int]:
     return levels
 
 
-def _distributions(frame: pd.DataFrame) -> dict[tuple[str, str], dict[tuple[int, int], int]]:
+def _distributions(frame: pd.DataFrame, variables: Sequence[str]) -> dict[tuple[str, str], dict[tuple[int, int], int]]:
     """Return how often each value of a variable occurs in a utilization type."""
     table = "value_frequencies"
     require_columns(table, frame, ("variable", "utilization_type", "numerator", "denominator", "participants"))
-    require_known(table, "variable", frame["variable"], TABLE_1_VARIABLES)
+    require_known(table, "variable", frame["variable"], variables)
     require_known(table, "utilization_type", frame["utilization_type"], UTILIZATION_TYPES)
     values: dict[tuple[str, str], dict[tuple[int, int], int]] = {}
     for variable, kind, above, below, participants in zip(
@@ -928,7 +887,8 @@ def _distributions(frame: pd.DataFrame) -> dict[tuple[str, str], dict[tuple[int,
 # --- Writing the findings -----------------------------------------------------------------
 
 
-def _contrast_term(first: str, second: str) -> str:
+def contrast_term(first: str, second: str) -> str:
+    """Return the term of a contrast: the first less the second."""
     return f"{first} - {second}"
 
 
@@ -960,14 +920,15 @@ _SLOPE_COLUMNS: dict[str, object] = {
 }
 
 
-def _findings_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    return _frame(
+def findings_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return rows in the columns of ``inference_results``."""
+    return records_frame(
         [{"analysis": analysis, "term": term, **asdict(result)} for analysis, term, result in rows],
         _FINDING_COLUMNS,
     )
 
 
-def _frame(records: Sequence[Mapping[str, object]], columns: Mapping[str, object]) -> pd.DataFrame:
+def records_frame(records: Sequence[Mapping[str, object]], columns: Mapping[str, object]) -> pd.DataFrame:
     """Build a frame whose dtypes do not depend on which figures happen to be missing."""
     return pd.DataFrame(
         {

@@ -64,6 +64,18 @@ def whole_numbers(table: str, frame: pd.DataFrame, column: str, least: int | Non
     return numbers
 
 
+def long_numbers(table: str, frame: pd.DataFrame, column: str) -> list[int]:
+    """Return a column of whole numbers written as text: sums of more digits than a float or 64 bits keep.
+
+    Raises:
+        ValueError: a value is no whole number.
+    """
+    try:
+        return [int(value) for value in frame[column].astype(object)]
+    except (TypeError, ValueError):
+        raise ValueError(f"{table}: {column} must hold whole numbers") from None
+
+
 def quotients(table: str, frame: pd.DataFrame, numerator: str, denominator: str) -> NDArray[np.float64]:
     """Return the quotient of two columns of whole numbers, correctly rounded: equal quotients are equal floats."""
     pairs = zip(whole_numbers(table, frame, numerator, None), whole_numbers(table, frame, denominator, 1), strict=True)
@@ -198,10 +210,12 @@ class ProductSums:
         common: the common denominator of the alliance scores.
         cells: by the 0/1 variables that are 1, the power of the alliance score (times ``common``) and the
             whole-number variables multiplied, the sum.
+        dummies: names of the 0/1 variables.
     """
 
     common: int
     cells: Mapping[frozenset[str], Mapping[tuple[int, tuple[str, ...]], int]]
+    dummies: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -263,4 +277,4 @@ def product_sums(
                 for start, total in zip(starts, totals, strict=True):
                     kind, below = names[keys[start, 0]], int(keys[start, 1])
                     cells[kind][power, key] += int(total) * (common // below) ** power
-    return ProductSums(common, cells)
+    return ProductSums(common, cells, frozenset(dummies))

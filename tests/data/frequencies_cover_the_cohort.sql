@@ -1,13 +1,22 @@
 -- Score frequencies lose nobody: every grouping counts each cohort member whose group is known.
+{%- set groupings = study().groupings %}
+{%- set correlates = study().correlations %}
 with
 
 cohort as (
 
+    select * from {{ ref('analysis_cohort') }}
+
+),
+
+known as (
+    {% for grouping in groupings + correlates %}
     select
-        count(*) as everyone,
-        count(sex) as sex,
-        count(within_usa) as country
-    from {{ ref('analysis_cohort') }}
+        '{{ grouping.name }}' as grouping,
+        count({{ grouping.sql }}) as participants
+    from cohort
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
 
 ),
 
@@ -20,20 +29,16 @@ counted as (
     group by grouping
     union all
     select
-        'age' as grouping,
+        correlate as grouping,
         sum(participants) as participants
-    from {{ ref('age_frequencies') }}
+    from {{ ref('correlate_frequencies') }}
+    group by correlate
 
 )
 
 select
-    counted.grouping,
-    counted.participants
-from counted
-cross join cohort
-where
-    counted.participants <> case counted.grouping
-        when 'sex' then cohort.sex
-        when 'country' then cohort.country
-        else cohort.everyone
-    end
+    known.grouping,
+    known.participants
+from known
+left join counted on known.grouping = counted.grouping
+where known.participants <> coalesce(counted.participants, 0)

@@ -1,4 +1,5 @@
 -- Sums lose nobody and nothing: change and products add up to those of the cohort's own rows.
+{%- set first = study().numbers[0] %}
 with
 
 cohort as (
@@ -16,9 +17,13 @@ sample as (
 
     select
         count(*) as n,
-        coalesce(sum(age_years * followup_score), 0) as product
+        coalesce(sum(({{ first.sql }}) * followup_score), 0) as product
     from {{ ref('analysis_cohort') }}
-    where screened_positive and sex is not null
+    where
+        screened_positive
+        {%- for predictor in study().factors + study().numbers %}
+        and ({{ predictor.sql }}) is not null
+        {%- endfor %}
 
 ),
 
@@ -36,7 +41,7 @@ regression_sums as (
 
     select
         coalesce(sum(n), 0) as n,
-        coalesce(sum(age_years_x_followup_score), 0) as product
+        coalesce(sum({{ first.name }}_x_followup_score), 0) as product
     from {{ ref('regression_sums') }}
 
 )

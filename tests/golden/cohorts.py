@@ -235,6 +235,69 @@ def only_males(rng: Generator) -> Cohort:
     return participants, _ratings(rng, participants)
 
 
+def _leave_unrated(participants: pd.DataFrame, ratings: pd.DataFrame, is_rated: pd.Series[bool]) -> pd.DataFrame:
+    """Return the ratings of those who are to have any."""
+    return ratings[ratings["participant_id"].isin(participants.loc[is_rated, "participant_id"])].reset_index(drop=True)
+
+
+def _place(rng: Generator, participants: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
+    """Put ratings on any of the sessions; now and then two on one."""
+    total = participants.set_index("participant_id")["total_sessions"]
+    sessions = []
+    for participant_id, rows in ratings.groupby("participant_id", sort=False):
+        most = int(total[participant_id])
+        drawn = rng.choice(most, size=len(rows), replace=False) + 1
+        if len(rows) > 2 and rng.random() < 0.3:
+            drawn[0] = drawn[1]
+        sessions += sorted(drawn.tolist())
+    return ratings.assign(session=sessions)
+
+
+def unrated(rng: Generator) -> Cohort:
+    """Many did not rate, and who rates depends on care: early, late and all alliance differ; several saw many providers."""
+    participants = _participants(
+        rng, 900, {"teletherapy": 250, "telecoaching": 450, "both": 200}, positive=0.6, sex_missing=0.15
+    )
+    ratings = _place(rng, participants, _ratings(rng, participants))
+    chance = 0.35 + 0.25 * (participants["utilization_type"] == "both") + 0.03 * participants["total_sessions"]
+    return participants, _leave_unrated(participants, ratings, pd.Series(rng.random(900) < chance))
+
+
+def one_provider(rng: Generator) -> Cohort:
+    """One provider gave every session."""
+    participants = _participants(rng, 70, {"teletherapy": 70}, positive=0.7)
+    return participants, _ratings(rng, participants)
+
+
+def own_provider(rng: Generator) -> Cohort:
+    """Everybody has a provider whom nobody else sees, or none who is named."""
+    participants = _participants(rng, 80, {"teletherapy": 30, "telecoaching": 30, "both": 20}, positive=0.7)
+    return participants, _ratings(rng, participants)
+
+
+def steady_alliance(rng: Generator) -> Cohort:
+    """Everybody answers the same all the time: the early alliance is the mean."""
+    participants = _participants(rng, 80, {"teletherapy": 30, "telecoaching": 30, "both": 20}, positive=0.7)
+    ratings = _ratings(rng, participants, skipped=0.0, response=0.9)
+    first = ratings.groupby("participant_id")["bond_item"].transform("first")
+    return participants, ratings.assign(bond_item=first, goals_item=first)
+
+
+def class_without_raters(rng: Generator) -> Cohort:
+    """Nobody of 55 or more rated."""
+    participants = _participants(rng, 500, {"teletherapy": 150, "telecoaching": 250, "both": 100}, positive=0.7)
+    ratings = _ratings(rng, participants)
+    is_rated = pd.Series(rng.random(500) < 0.6) & (participants["age_years"] < 55)
+    return participants, _leave_unrated(participants, ratings, is_rated)
+
+
+def separated_raters(rng: Generator) -> Cohort:
+    """Who had three sessions or more rated, and nobody else."""
+    participants = _participants(rng, 200, {"teletherapy": 60, "telecoaching": 100, "both": 40}, positive=0.7)
+    ratings = _ratings(rng, participants)
+    return participants, _leave_unrated(participants, ratings, participants["total_sessions"] >= 3)
+
+
 COHORTS: dict[str, Callable[[Generator], Cohort]] = {
     function.__name__: function
     for function in (
@@ -254,8 +317,43 @@ COHORTS: dict[str, Callable[[Generator], Cohort]] = {
         two_positive,
         equal_baseline,
         only_males,
+        unrated,
+        one_provider,
+        own_provider,
+        steady_alliance,
+        class_without_raters,
+        separated_raters,
     )
 }
+
+KINDS = {"teletherapy": ("therapist",), "telecoaching": ("coach",), "both": ("therapist", "coach")}
+
+
+def sessions(name: str, participants: pd.DataFrame) -> pd.DataFrame:
+    """Return who gave each session: one row per participant and session, in the order of time."""
+    rng = np.random.default_rng(zlib.crc32(f"{name} sessions".encode()))
+    rows = []
+    for index, (participant_id, kind, total) in enumerate(
+        zip(
+            participants["participant_id"],
+            participants["utilization_type"],
+            participants["total_sessions"],
+            strict=True,
+        )
+    ):
+        for i in range(total):
+            provider_type = KINDS[kind][i % len(KINDS[kind])]
+            provider: str | None = f"{provider_type}-{index % 7}"
+            if name == "unrated":
+                # Most sessions with one of eleven, some with another; now and then the provider is not named.
+                number = index % 11 if rng.random() < 0.6 else int(rng.integers(11))
+                provider = None if rng.random() < 0.1 else f"{provider_type}-{number}"
+            elif name == "one_provider":
+                provider = "therapist-0"
+            elif name == "own_provider":
+                provider = f"{provider_type}-{index}" if index % 9 else None
+            rows.append((participant_id, i + 1, provider, provider_type))
+    return pd.DataFrame(rows, columns=["participant_id", "session", "provider_id", "provider_type"])
 
 
 def build(name: str) -> Cohort:
@@ -263,6 +361,9 @@ def build(name: str) -> Cohort:
     participants, ratings = COHORTS[name](np.random.default_rng(zlib.crc32(name.encode())))
     items = ["bond_item", "goals_item"]
     ratings[items] = ratings[items].astype("Int64")
+    # Where nothing else is said, the first sessions are those that were rated.
+    if "session" not in ratings:
+        ratings["session"] = ratings.groupby("participant_id").cumcount() + 1
     return participants, ratings
 
 
@@ -283,6 +384,7 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         participants.to_csv(folder / "participant.csv", index=False, lineterminator="\n")
         ratings.to_csv(folder / "ratings.csv", index=False, lineterminator="\n")
+        sessions(name, participants).to_csv(folder / "sessions.csv", index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

@@ -435,7 +435,7 @@ read_cohort <- function(folder) {
 
 for (folder in dirname(Sys.glob(file.path(golden, "*", "participant.csv")))) {
   data <- read_cohort(folder)
-  cohort <- data$cohort
+  cohort <- data$cohort[!is.na(data$cohort$alliance_score), ]
   sample <- cohort[cohort$baseline_score <= cutoff & !is.na(cohort$sex), ]
   sample$male <- as.numeric(sample$sex == "male")
   sample$telecoaching <- as.numeric(sample$utilization_type == "telecoaching")

@@ -27,6 +27,7 @@ LOADED_AT = datetime(2021, 11, 1, 3, 0)
 
 Format = Literal["parquet", "csv"]
 Row = dict[str, object]
+Rating = tuple[int, float, float]
 
 TIMESTAMPS = ("registered_at", "completed_at", "started_at", "submitted_at", "loaded_at")
 INTEGERS = (
@@ -42,7 +43,7 @@ def write_raw_export(cohort_dir: Path, folder: Path, format: Format = "parquet")
     """Write the four raw tables of a cohort, one part file each.
 
     Args:
-        cohort_dir: folder with ``participant.csv`` and ``ratings.csv``.
+        cohort_dir: folder with ``participant.csv``, ``ratings.csv`` and ``sessions.csv``.
         folder: where the sub-folders of the tables are made.
         format: ``parquet`` or ``csv``.
 
@@ -70,9 +71,14 @@ def raw_tables(cohort_dir: Path) -> dict[str, pd.DataFrame]:
     text = {"participant_id": str, "sex": object, "country_code": object}
     participants = pd.read_csv(cohort_dir / "participant.csv", dtype=text)
     ratings = pd.read_csv(cohort_dir / "ratings.csv", dtype={"participant_id": str})
-    ratings_of = {
-        str(participant): list(zip(group["bond_item"], group["goals_item"], strict=True))
+    sessions = pd.read_csv(cohort_dir / "sessions.csv", dtype=object).fillna({"provider_id": ""})
+    ratings_of: dict[str, list[Rating]] = {
+        str(participant): list(zip(group["session"], group["bond_item"], group["goals_item"], strict=True))
         for participant, group in ratings.groupby("participant_id")
+    }
+    providers_of = {
+        str(participant): list(zip(group["provider_id"], group["provider_type"], strict=True))
+        for participant, group in sessions.groupby("participant_id")
     }
     tables: dict[str, list[Row]] = {
         "participants": [],
@@ -81,7 +87,8 @@ def raw_tables(cohort_dir: Path) -> dict[str, pd.DataFrame]:
         "alliance_ratings": [],
     }
     for index, row in enumerate(participants.itertuples(index=False)):
-        _add_participant(tables, index, row, ratings_of[row.participant_id])
+        key = str(row.participant_id)
+        _add_participant(tables, index, row, ratings_of.get(key, []), providers_of[key])
     return {name: _frame(rows) for name, rows in tables.items()}
 
 
@@ -89,13 +96,19 @@ def _add_participant(
     tables: dict[str, list[Row]],
     index: int,
     row: object,
-    ratings: list[tuple[float, float]],
+    ratings: list[Rating],
+    providers: list[tuple[str, str]],
 ) -> None:
     participant_id: str = row.participant_id
     total: int = row.total_sessions
     span: int = row.time_in_care_days
     follow_up: int = row.follow_up_days
-    if not len(ratings) <= total or (total == 1 and span) or (row.utilization_type == "both" and total < 2):
+    if (
+        any(not 1 <= session <= total for session, _, _ in ratings)
+        or len(providers) != total
+        or (total == 1 and span)
+        or (row.utilization_type == "both" and total < 2)
+    ):
         raise ValueError(f"{participant_id}: impossible number of sessions {total}")
     if not max(7, span) <= follow_up or span > WINDOW_DAYS:
         raise ValueError(f"{participant_id}: impossible follow-up period {follow_up}")
@@ -129,30 +142,25 @@ def _add_participant(
                 **_items(participant_id, score),
             }
         )
-    for i, (started_at, provider_type) in enumerate(
-        zip(
-            _session_times(first_day, span, total),
-            _provider_types(row.utilization_type, total),
-            strict=True,
-        )
+    for i, (started_at, (provider_id, provider_type)) in enumerate(
+        zip(_session_times(first_day, span, total), providers, strict=True)
     ):
         session_id = f"{participant_id}-S{i + 1:02d}"
         tables["sessions"].append(
             {
                 "session_id": session_id,
                 "participant_id": participant_id,
-                "provider_id": f"{provider_type}-{index % 7}",
+                "provider_id": provider_id or None,
                 "provider_type": provider_type,
                 "started_at": started_at,
                 "status": "completed",
                 "duration_minutes": 50 if provider_type == "therapist" else 30,
             }
         )
-        if i < len(ratings):
-            bond, goals = ratings[i]
+        for number, (bond, goals) in enumerate((b, g) for session, b, g in ratings if session == i + 1):
             tables["alliance_ratings"].append(
                 {
-                    "rating_id": f"{session_id}-R",
+                    "rating_id": f"{session_id}-R{number}" if number else f"{session_id}-R",
                     "session_id": session_id,
                     "submitted_at": started_at + RATING_DELAY,
                     "bond_item": bond,
@@ -175,16 +183,6 @@ def _session_times(first_day: date, span: int, total: int) -> Iterable[datetime]
     for i in range(total):
         day = first_day + timedelta(days=span * i // (total - 1) if total > 1 else 0)
         yield datetime.combine(day, FIRST_SESSION_AT) + i * BETWEEN_SESSIONS
-
-
-def _provider_types(utilization_type: str, total: int) -> list[str]:
-    kinds = {
-        "teletherapy": ["therapist"],
-        "telecoaching": ["coach"],
-        "both": ["therapist", "coach"],
-    }
-    chosen = kinds[utilization_type]
-    return [chosen[i % len(chosen)] for i in range(total)]
 
 
 def _frame(rows: list[Row]) -> pd.DataFrame:

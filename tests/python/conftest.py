@@ -33,6 +33,8 @@ MARTS = (
     "source_summary",
     "build_parameters",
     "alliance_slopes",
+    "sensitivity_results",
+    "alliance_trajectory",
     "service_monthly",
     "service_signals",
 )

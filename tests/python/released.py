@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
-from sufficient_statistics import analysis_cohort, cohorts, reduce
+from sensitivity_statistics import sensitivity_results, trajectory
+from sufficient_statistics import PUBLISHED, analysis_cohort, cohorts, reduce
 
+from rapport import disclosure
+from rapport.disclosure import populations, rules
 from rapport.service import service_signals
 
+RULES, POPULATIONS = rules(PUBLISHED), populations(PUBLISHED)
+disclose = partial(disclosure.disclose, rules=RULES, populations=POPULATIONS)
+judge = partial(disclosure.judge, rules=RULES, populations=POPULATIONS)
 TYPES = ("teletherapy", "telecoaching", "both")
 CRITERIA = ("adult", "sponsored", "registered", "session", "baseline", "followup", "rating")
 EXCLUDED = (61, 418, 903, 2764, 397, 1880, 2898)
 NUMERIC = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
 PARAMETERS = {
+    "study": PUBLISHED.name,
     **{"study_start": "2020-09-29", "study_end": "2021-10-12", "adult_age": "18", "min_sessions": "1"},
     **{"min_followup_days": "7", "who5_points_per_item": "4", "who5_cutoff": "28", "improvement_points": "10"},
+    "equivalence_margin": "5",
     **{"home_country": "US", "on_bad_rows": "stop", "freshness_warn_hours": "36", "spc_min_points": "12"},
 }
 
@@ -221,6 +231,8 @@ def marts_of(
         "source_summary": source_summary(everyone, left_out),
         "service_monthly": monthly,
         "service_signals": service_signals(monthly, int(PARAMETERS["spc_min_points"])),
+        "sensitivity_results": sensitivity_results(participants, ratings),
+        "alliance_trajectory": trajectory(participants, ratings),
     }
 
 
@@ -233,21 +245,14 @@ def marts_of_golden(name: str, **options: object) -> tuple[People, Tables]:
 
 FLAGS = ("outside_limits", "shift", "trend", "near_limit")
 INTEGERS = (
-    "numerator",
-    "denominator",
-    "people_at_least",
-    "n",
-    "participants",
-    "excluded",
-    "quarantined",
-    "delivered",
-    "erased",
-    "superseded",
-    "used",
+    *("numerator", "denominator", "people_at_least"),
+    *("n", "participants", "excluded", "quarantined", "delivered", "erased", "superseded", "used"),
+    *("ratings", "item_sum", "item_responses", "paired_ratings", "top_ratings"),
 )
 WORDS = (
     *("criterion", "variable", "level", "utilization_type", "statistic", "analysis", "term", "method", "terms", "note"),
-    *("estimate_name", "statistic_name", "effect_size_name", "reason", "table_name", "provider_type", "measure"),
+    *("estimate_name", "statistic_name", "effect_size_name", "reason", "table_name"),
+    *("population", "provider_type", "session_number", "measure"),
 )
 
 
@@ -256,7 +261,7 @@ def sql_type(table: str, column: str) -> str:
         return "integer"
     if column in INTEGERS:
         return "bigint"
-    if (table, column) == ("inference_results", "statistic"):
+    if table in ("inference_results", "sensitivity_results") and column == "statistic":
         return "double"
     if column in WORDS or (table, column) == ("alliance_slopes", "level"):
         return "varchar"
@@ -319,13 +324,14 @@ def write_warehouse(
         connection.execute(
             "create table if not exists ops.builds (build_number bigint, build_id varchar, started_at timestamp,"
             " ended_at timestamp, status varchar, published_at timestamp, input_fingerprint varchar,"
-            " input_files map(varchar, bigint), gates map(varchar, varchar), versions varchar, git_revision varchar)"
+            " input_files map(varchar, bigint), gates map(varchar, varchar), versions varchar, git_revision varchar,"
+            " study_definition varchar)"
         )
         connection.execute(
             "insert into ops.builds values (?, ?, timestamp '2026-01-02 03:04:00', timestamp '2026-01-02 03:04:06', ?,"
             " timestamp '2026-01-02 03:04:05' + to_days(cast(? as integer)), 'f00', map {'participants': 2},"
-            " map {'raw': 'open'}, 'rapport 0.1.0', 'abc')",
-            [number, build, status, number - 7],
+            " map {'raw': 'open'}, 'rapport 0.1.0', 'abc', ?)",
+            [number, build, status, number - 7, json.dumps(PUBLISHED.definition)],
         )
         connection.execute(
             "create table if not exists ops.findings_history as select cast(null as varchar) as build_id,"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from rapport import study
+from rapport.studies import load_study
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 sys.path.append(str(GOLDEN))
@@ -18,8 +19,11 @@ sys.path.append(str(GOLDEN))
 import cohorts  # noqa: E402
 import raw_export  # noqa: E402
 
+PUBLISHED = load_study(Path(__file__).parents[2], "sagui_henson_2022")
+
 __all__ = [
     "GOLDEN",
+    "PUBLISHED",
     "SufficientStatistics",
     "analysis_cohort",
     "cohorts",
@@ -37,7 +41,7 @@ class SufficientStatistics:
     """The tables from which every finding and Table 1 follow."""
 
     score_frequencies: pd.DataFrame
-    age_frequencies: pd.DataFrame
+    correlate_frequencies: pd.DataFrame
     item_sums: pd.DataFrame
     change_sums: pd.DataFrame
     regression_sums: pd.DataFrame
@@ -47,24 +51,24 @@ class SufficientStatistics:
     def inference_results(self) -> pd.DataFrame:
         """Return all findings, indexed by analysis and term."""
         parts = [
-            study.alliance_findings(self.score_frequencies, self.age_frequencies, self.item_sums),
+            study.alliance_findings(self.score_frequencies, self.correlate_frequencies, self.item_sums, PUBLISHED),
             study.wellbeing_findings(self.change_sums),
-            study.regression_findings(self.regression_sums),
+            study.regression_findings(self.regression_sums, PUBLISHED),
         ]
         return pd.concat(parts, ignore_index=True).set_index(["analysis", "term"])
 
     def model_fit(self) -> pd.DataFrame:
         """Return all regression steps, indexed by analysis and step."""
-        fit = study.regression_fit(self.regression_sums).astype({"step": int})
+        fit = study.regression_fit(self.regression_sums, PUBLISHED).astype({"step": int})
         return fit.set_index(["analysis", "step"])
 
     def slopes(self) -> pd.DataFrame:
         """Return the lines of the moderation models."""
-        return study.slope_findings(self.regression_sums)
+        return study.slope_findings(self.regression_sums, PUBLISHED)
 
     def table_1(self) -> pd.DataFrame:
         """Return Table 1."""
-        return study.table_1(self.value_frequencies, self.level_frequencies)
+        return study.table_1(self.value_frequencies, self.level_frequencies, PUBLISHED)
 
 
 @lru_cache
@@ -99,7 +103,7 @@ def analysis_cohort(participants: pd.DataFrame, ratings: pd.DataFrame) -> pd.Dat
         derived[f"{item}_mean"] = derived[f"{item}_sum"] / derived[f"{item}_responses"].where(
             derived[f"{item}_responses"] > 0
         )
-    return participants.join(derived, on="participant_id", validate="one_to_one")
+    return participants.join(derived, on="participant_id", how="inner", validate="one_to_one").reset_index(drop=True)
 
 
 SCORE = ["item_sum", "item_responses"]
@@ -193,9 +197,12 @@ def regression_sums(sample: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby([*SCORE, "utilization_type", "sex"])[columns].sum().astype("int64").reset_index()
 
 
+NUMERIC = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
+
+
 def _value_frequencies(cohort: pd.DataFrame) -> pd.DataFrame:
     frames = []
-    for variable in study.TABLE_1_VARIABLES:
+    for variable in NUMERIC:
         above, below = ("item_sum", "item_responses") if variable == "alliance_score" else (variable, None)
         rows = cohort.assign(variable=variable, numerator=cohort[above], denominator=cohort[below] if below else 1)
         frames.append(_frequencies(rows, ["variable", "utilization_type", "numerator", "denominator"]))
@@ -221,7 +228,7 @@ def reduce(participants: pd.DataFrame, ratings: pd.DataFrame) -> SufficientStati
     cohort = analysis_cohort(participants, ratings)
     return SufficientStatistics(
         _score_frequencies(cohort),
-        _frequencies(cohort, ["age_years", *SCORE]),
+        _frequencies(cohort.assign(correlate="age_years", value=cohort["age_years"]), ["correlate", "value", *SCORE]),
         _item_sums(cohort, ratings),
         _change_sums(cohort),
         regression_sums(regression_rows(cohort)),

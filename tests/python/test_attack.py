@@ -87,7 +87,7 @@ def test_without_protection_the_attacker_finds_every_small_count(tmp_path: Path)
 
 def test_rounding_alone_does_not_protect(tmp_path: Path) -> None:
     """Without complementary suppression what is left of a total is known."""
-    from rapport.disclosure import disclose
+    from released import disclose
 
     people, tables = marts_of(*draw(20201)[:2], draw(20201)[2])
     with quiet_solver():
@@ -144,7 +144,7 @@ OLD: dict[str, tuple[int, dict[str, object]]] = {
     "percentiles to two decimals": (20204, {"of_percentile": lambda variable, value: round(value, 2)}),
     "medians to two decimals": (20205, {"of_median": lambda variable, value, n: round(value, 2)}),
     "means beside those of their parts": (20204, {"of_mean": lambda n, sd=None: of_mean(n)}),
-    "statistics of the exact n": (20204, {"as_of_rounded_n": lambda records, base: None}),
+    "statistics of the exact n": (20204, {"as_of_rounded_n": lambda records, base, study: None}),
 }
 
 

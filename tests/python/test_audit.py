@@ -20,6 +20,8 @@ from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from rapport.audit import SuiteError, find_faults, judge_accepted, judge_raw, load_suites, run_suites
 from rapport.audit.suites import judge, load_suite, tables_of, without_values
 from rapport.audit.verdict import join_keys
+from rapport.studies import load_study
+from rapport.studies.parameters import parameters, resolved
 
 SUITE: dict[str, Any] = {
     "name": "people",
@@ -69,8 +71,9 @@ def write(folder: Path, suite: dict[str, Any]) -> Path:
 
 def test_the_projects_suites_load_whole() -> None:
     for layer in ("raw", "candidates", "findings"):
-        for suite in load_suites(ROOT / "expectations" / layer):
-            written = json.loads(suite.path.read_text(encoding="utf-8"))["expectations"]
+        of_study = parameters(load_study(ROOT, "sagui_henson_2022"))
+        for suite in load_suites(ROOT / "expectations" / layer, of_study):
+            written = resolved(json.loads(suite.path.read_text(encoding="utf-8")), of_study)["expectations"]
             assert len(suite.expectations.expectations) == len(written)
 
 

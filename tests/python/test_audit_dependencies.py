@@ -13,16 +13,20 @@ from conftest import ROOT
 
 from rapport.audit import load_suites
 from rapport.audit.raw import ACCEPTED, CURRENT
+from rapport.studies import load_study
+from rapport.studies.parameters import parameters
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The project's models and seeds by their ids, as dbt reads them."""
+    """The project's models and seeds by their ids, as dbt reads them of a study that has every model."""
     from dbt.cli.main import dbtRunner
 
     target = tmp_path_factory.mktemp("target")
     places = ("--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(target))
-    outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", "parse", *places])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAPPORT_STUDY", "phq9_example")
+        outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", "parse", *places])
     assert outcome.success, outcome.exception
     manifest: Any = outcome.result
     return {**manifest.nodes, **manifest.sources}
@@ -37,7 +41,7 @@ def audits(nodes: dict[str, Any]) -> Iterator[tuple[str, Any, set[str]]]:
             for folder in re.findall(r"\bexpectations/\w+", node.raw_code):
                 if "find_faults" in node.raw_code:
                     continue  # looks for rows that the audit has judged
-                suites = load_suites(ROOT / folder)
+                suites = load_suites(ROOT / folder, parameters(load_study(ROOT, "sagui_henson_2022")))
                 if "judge_accepted" in node.raw_code:
                     suites = [suite.on_tables(CURRENT, ACCEPTED) for suite in suites]
                 yield folder, node, set().union(*(suite.tables(connection) for suite in suites))

@@ -40,7 +40,7 @@ def project_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The declarations of the project in a folder that a test may change, and is in."""
     for name in ("dbt_project.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("models", "expectations", "contracts"):
+    for name in ("models", "expectations", "contracts", "studies"):
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -12,14 +12,25 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from released import CRITERIA, EXCLUDED, NUMERIC, TYPES, People, Tables, flow, marts_of
+from released import (
+    CRITERIA,
+    EXCLUDED,
+    NUMERIC,
+    POPULATIONS,
+    RULES,
+    TYPES,
+    People,
+    Tables,
+    disclose,
+    flow,
+    judge,
+    marts_of,
+)
 from scipy import optimize, stats
 from scipy.optimize import Bounds, LinearConstraint, milp
 from sufficient_statistics import cohorts
 
 from rapport.disclosure import (
-    POPULATIONS,
-    RULES,
     Count,
     CountSystem,
     CountTable,
@@ -27,8 +38,6 @@ from rapport.disclosure import (
     Population,
     Share,
     count,
-    disclose,
-    judge,
 )
 
 MIN_CELL = 10

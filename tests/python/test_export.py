@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 from conftest import ROOT, Warehouse
 from jinja2 import Environment
-from released import EXCLUDED, TYPES, Tables, marts_of, marts_of_golden, write_warehouse
-from sufficient_statistics import cohorts
+from released import EXCLUDED, RULES, TYPES, Tables, marts_of, marts_of_golden, write_warehouse
+from sufficient_statistics import PUBLISHED, cohorts
 
 from rapport import export
 from rapport import warehouse as opening
-from rapport.disclosure import RULES, SUPPRESSED, SUPPRESSED_COLUMNS, DisclosureError
+from rapport.disclosure import SUPPRESSED, SUPPRESSED_COLUMNS, DisclosureError
 from rapport.release import NoRelease, folder, open_release
 from rapport.release.__main__ import GOOD, IMPOSSIBLE, REFUSED, main
 from rapport.release.folder import own_hash
@@ -634,14 +634,14 @@ def test_how_many_people_lie_between_two_builds(tmp_path: Path) -> None:
     write_warehouse(path, marts("tied"), build="all", number=1)
     write_warehouse(path, without("tied", 7), build="fewer", number=2)
     findings = read_publication(path).findings
-    assert people_apart(findings, "all", "fewer") == 7
-    assert people_apart(findings, "fewer", "all") == 7
-    assert people_apart(findings, "all", "all") == 0
-    assert people_apart(findings, "all", "none") is None
+    assert people_apart(PUBLISHED, findings, "all", "fewer") == 7
+    assert people_apart(PUBLISHED, findings, "fewer", "all") == 7
+    assert people_apart(PUBLISHED, findings, "all", "all") == 0
+    assert people_apart(PUBLISHED, findings, "all", "none") is None
     moved = findings[findings["build_id"] == "all"].assign(build_id="moved")
     is_female = (moved["analysis"] == "alliance_group_medians") & (moved["term"] == "female")
     moved.loc[is_female, "n"] += 3  # three whose sex was missing
-    assert people_apart(pd.concat([findings, moved]), "all", "moved") == 3
+    assert people_apart(PUBLISHED, pd.concat([findings, moved]), "all", "moved") == 3
 
 
 def test_releases_under_other_rules_do_not_lie_together(

@@ -15,6 +15,15 @@ from test_statistics_golden import ABSOLUTE, FIGURES, FIT_FIGURES, RELATIVE
 
 NAMES = list(cohorts.COHORTS)
 CSV = {"small", "unbalanced"}
+# The chance to rate comes from an iteration that R stops at a relative 1e-8 of the deviance.
+RELATIVE_OF_RATERS = 1e-6
+WITH_ERRORS = (
+    *("alliance_hc3", "alliance_clustered", "alliance_within_between", "alliance_superiority_by_sex"),
+    *("alliance_superiority_by_country", "alliance_superiority_by_depression_screen"),
+)
+SENSITIVITY = [
+    *("n", "estimate", "std_error", "statistic", "df", "df_residual", "p_value", "p_adjusted", "ci_low", "ci_high"),
+]
 
 
 def published(db: Path, table: str, keys: list[str]) -> pd.DataFrame:
@@ -35,6 +44,30 @@ def assert_agrees(ours: pd.DataFrame, path: Path, keys: list[str], figures: list
     )
 
 
+def assert_sensitivity_agrees(db: Path, path: Path) -> None:
+    keys = ["analysis", "term"]
+    ours = published(db, "sensitivity_results", keys)
+    r = pd.read_csv(path)
+    # The grid's terms have commas, which separate columns there.
+    r = r.assign(term=r["term"].str.replace(";", ",")).set_index(keys).sort_index()
+    assert list(ours.index) == list(r.index)
+    for of_raters, relative in ((True, RELATIVE_OF_RATERS), (False, RELATIVE)):
+        rows = (r.index.get_level_values("analysis") == "alliance_rater_weighted") == of_raters
+        pd.testing.assert_frame_equal(
+            ours.loc[rows, SENSITIVITY].astype(float),
+            r.loc[rows, SENSITIVITY].astype(float),
+            check_dtype=False,
+            check_index_type=False,
+            rtol=relative,
+            atol=ABSOLUTE,
+        )
+    lacking = r[SENSITIVITY[1:]].isna().all(axis=1)
+    assert ours.loc[lacking, "note"].notna().all()
+    only_estimate = r["estimate"].notna() & r["std_error"].isna() & r.index.get_level_values(0).isin(WITH_ERRORS)
+    assert ours.loc[only_estimate, "note"].notna().all()
+    assert ours.loc[~lacking & ~only_estimate, "note"].isna().all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_whole_build_agrees_with_r(warehouse: Warehouse, name: str) -> None:
     shutil.rmtree(warehouse.raw)
@@ -49,6 +82,8 @@ def test_a_whole_build_agrees_with_r(warehouse: Warehouse, name: str) -> None:
 
     fit = published(warehouse.db, "model_fit", ["analysis", "step"])
     assert_agrees(fit, GOLDEN / name / "model_fit.csv", ["analysis", "step"], ["n", *FIT_FIGURES])
+
+    assert_sensitivity_agrees(warehouse.db, GOLDEN / name / "sensitivity_results.csv")
 
     keys = ["variable", "level", "utilization_type", "statistic"]
     table = published(warehouse.db, "table_1", keys).reset_index()

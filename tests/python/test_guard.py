@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from sufficient_statistics import SufficientStatistics, reduced
+from sufficient_statistics import PUBLISHED, SufficientStatistics, reduced
 
 import rapport.statistics as package
 from rapport import study
@@ -32,7 +32,7 @@ FINDINGS = {
     "one_way_anova": {"wellbeing_change_by_utilization"},
     "tukey_kramer": {"wellbeing_change_by_utilization_tukey"},
     "wilson": {"clinical_recovery", "clinical_improvement"},
-    "least_squares": set(study.REGRESSIONS),
+    "least_squares": set(PUBLISHED.regressions),
 }
 DEEPER = [
     *(

@@ -19,9 +19,13 @@ import yaml
 from conftest import ROOT, Warehouse
 
 from dbt_rapport import reasons_of
-from rapport.project_vars import VARS, faults, written
+from rapport.project_vars import VARS, faults, vars_of, written
+from rapport.studies import load_study
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+STUDY = load_study(ROOT, PROJECT["study"])
+OF_STUDY = {var.name: var.value for var in STUDY.vars}
+EVERY = {**OF_STUDY, **PROJECT}
 UNCHANGED = "marts were not published"
 
 
@@ -76,31 +80,37 @@ GOOD = (
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_var_is_named_with_what_it_may_be(case: str) -> None:
     given, message = WRONG[case]
-    [line] = faults(PROJECT, "dbt_project.yml", yaml.safe_load(given))
+    [line] = faults(PROJECT, "dbt_project.yml", yaml.safe_load(given), STUDY)
     assert line.startswith(message)
 
 
 @pytest.mark.parametrize("given", GOOD)
 def test_a_right_var_is_taken(given: str) -> None:
-    assert faults(PROJECT, "dbt_project.yml", yaml.safe_load(given)) == []
+    assert faults(PROJECT, "dbt_project.yml", yaml.safe_load(given), STUDY) == []
 
 
 def test_every_var_of_the_project_is_specified_and_stands_in_the_definitions() -> None:
     assert list(PROJECT) == [var.name for var in VARS]
-    assert faults(PROJECT, "dbt_project.yml", {}) == []
-    assert faults({**PROJECT, "min_cel": 3}, "dbt_project.yml", {}) == [
+    assert list(OF_STUDY) == [var.name for var in vars_of(STUDY)]
+    assert faults(PROJECT, "dbt_project.yml", {}, STUDY) == []
+    assert faults({**PROJECT, "min_cel": 3}, "dbt_project.yml", {}, STUDY) == [
         "min_cel is no var; did you mean min_cell? (dbt_project.yml)"
     ]
-    incomplete = {name: value for name, value in PROJECT.items() if name != "adult_age"}
-    assert faults(incomplete, "dbt_project.yml", {}) == [
-        "var adult_age is missing; it must be a whole number from 0 to 120 (dbt_project.yml)"
+    assert faults({**PROJECT, "adult_age": 21}, "dbt_project.yml", {}, STUDY) == [
+        "var adult_age is a value of the study; set it in studies/sagui_henson_2022.yml (dbt_project.yml)"
+    ]
+    incomplete = {name: value for name, value in PROJECT.items() if name != "min_cell"}
+    assert faults(incomplete, "dbt_project.yml", {}, STUDY) == [
+        "var min_cell is missing; it must be a whole number, 2 or more (dbt_project.yml)"
     ]
     table = re.findall(
         r"^\| `(\w+)` \| ([^|]+) \| `([^|]+)` \| ([^|]+) \|$",
         (ROOT / "docs/definitions.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    assert table == [(var.name, var.allowed, written(PROJECT[var.name]).strip("'"), var.meaning) for var in VARS]
+    assert table == [
+        (var.name, var.allowed, written(EVERY[var.name]).strip("'"), var.meaning) for var in (*vars_of(STUDY), *VARS)
+    ]
 
 
 @pytest.mark.parametrize("command", ["build", "run", "compile", "test"])
@@ -140,8 +150,8 @@ OTHER_VARS = {
 
 
 def test_unit_tests_fix_the_vars_that_they_are_about(built: Warehouse, tmp_path: Path) -> None:
-    assert OTHER_VARS.keys() == PROJECT.keys()
-    assert all(OTHER_VARS[name] != value for name, value in PROJECT.items())
+    assert {*OTHER_VARS, "study"} == EVERY.keys()
+    assert all(OTHER_VARS[name] != value for name, value in EVERY.items() if name != "study")
     built.target = tmp_path / "target"
     outcome = built.dbt("test", "--select", "test_type:unit", "--vars", yaml.safe_dump(OTHER_VARS))
     assert outcome.success, outcome.output

@@ -10,6 +10,10 @@ from conftest import MARTS, ROOT
 
 from rapport.audit import load_suites
 from rapport.audit.suites import Suite, judge
+from rapport.studies import load_study
+from rapport.studies.parameters import parameters
+
+PARAMETERS = parameters(load_study(ROOT, "sagui_henson_2022"))
 
 TABLES = {
     "analysis_cohort": """
@@ -57,7 +61,7 @@ TABLES = {
             as t(name, used)""",
     "build_parameters": """
         select parameter, value, 'what it means' as meaning
-        from (values ('study_start', '2020-09-29'), ('study_end', '2021-10-12'), ('adult_age', '18'),
+        from (values ('study', 'one'), ('study_start', '2020-09-29'), ('study_end', '2021-10-12'), ('adult_age', '18'),
             ('min_sessions', '1'), ('min_followup_days', '7'), ('who5_points_per_item', '4'), ('who5_cutoff', '28'),
             ('improvement_points', '10'), ('home_country', 'US'), ('on_bad_rows', 'stop'),
             ('max_quarantined_share', '0.01'), ('max_shrinkage', '0.1'), ('max_share_jump', '0.05'),
@@ -249,7 +253,11 @@ SPOIL: dict[str, dict[str, str]] = {
 
 
 def suites() -> dict[str, Suite]:
-    found = [suite for layer in ("candidates", "findings") for suite in load_suites(ROOT / "expectations" / layer)]
+    found = [
+        suite
+        for layer in ("candidates", "findings")
+        for suite in load_suites(ROOT / "expectations" / layer, PARAMETERS)
+    ]
     return {suite.label: suite for suite in found}
 
 

@@ -154,7 +154,11 @@ def test_answers_that_are_valid(logged: Warehouse, tmp_path: Path) -> None:
     outcome = logged.run()
     assert outcome.success, outcome.output
     output = outcome.output + logged.dbt("source", "freshness").output
+    docs = logged.dbt("docs", "generate", "--static")
+    assert docs.success, docs.output
+    output += docs.output
     for command in (
+        ("rapport.contracts", "diff"),
         ("rapport.contracts", "check", "--all"),
         ("rapport.contracts", "copy-marts", "--out", str(tmp_path / "copy.duckdb")),
         ("rapport.release", "--out", str(tmp_path / "release")),

@@ -18,16 +18,19 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import duckdb
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, Warehouse
+from released import RULES
 from sufficient_statistics import reduced
 
 from rapport.demo import write_demo_export
-from rapport.disclosure import RULES
 from rapport.release import make_release
 from rapport.report import Published, Tables, read_release, sentences, tables
 from rapport.report.__main__ import main, write
+from rapport.report.figures import _without_kinks, distribution, slope_lines
+from rapport.report.firmness import firmness
 from rapport.report.page import build_page
 from rapport.report.published import KEYS, Number
 from rapport.report.rich import bounded, fixed, p_value
@@ -319,8 +322,98 @@ def test_direction_and_size_follow_the_numbers(of_400: Tables) -> None:
     _, wellbeing, alliance = answers(of_400)
     assert "well-being fell by 4.00 WHO-5 points" in wellbeing
     assert "a small change" in wellbeing
-    assert "had 2.00 WHO-5 points fewer at follow-up (95% CI −3.70 to −0.30, P = .020" in alliance
+    assert "(95% CI 1.00 to 7.00, P = .010)" in wellbeing
+    assert "less than the 10 points from which a change of one person counts" in wellbeing
+    assert "had 2.00 WHO-5 points fewer at follow-up (95% CI 0.30 to 3.70, P = .020" in alliance
     assert "does not show a cause" in alliance
+    assert "does not show a cause" in wellbeing
+
+
+def of_sensitivity(found: Tables, analysis: str, term: str, **figures: object) -> None:
+    row = next(r for r in found["sensitivity_results"] if (r["analysis"], r["term"]) == (analysis, term))
+    row.update(figures)
+
+
+def firm(found: Tables, aim: int) -> str:
+    return "\n".join(
+        line.text.replace("\N{NO-BREAK SPACE}", " ") for line in firmness(everything(found))[aim].sentences
+    )
+
+
+def test_equivalence_is_an_answer_where_the_interval_lies_within_the_margin(of_400: Tables) -> None:
+    contrast = ("wellbeing_equivalence", "telecoaching - teletherapy")
+    of_sensitivity(of_400, *contrast, estimate=0.4, ci_low=-4.99, ci_high=4.9)
+    assert "the change differs by less than 5 points: the 90% interval of the difference is −4.99 to 4.90" in firm(
+        of_400, 2
+    )
+    of_sensitivity(of_400, *contrast, ci_high=5.0)
+    assert "differs by less than 5 points is not shown" in firm(of_400, 2)
+
+
+def test_what_would_have_come_by_itself_and_who_got_worse_stand_beside_the_change(of_400: Tables) -> None:
+    for term, value in (("expected", 10.0), ("observed", 15.0), ("beyond", 5.0)):
+        of_sensitivity(of_400, "wellbeing_regression_to_mean", term, estimate=value)
+    of_sensitivity(of_400, "reliable_change", "deterioration", estimate=0.125)
+    text = firm(of_400, 2)
+    assert "regression to the mean alone would account for 10.00 of the 15.00 points, and 5.00 are beyond it" in text
+    assert "12.5% fell by 10 points or more" in text
+
+
+def test_variants_that_change_the_answer_are_told_from_those_that_do_not(of_400: Tables) -> None:
+    change(of_400, "alliance_predicts_wellbeing", "alliance", estimate=2.0, ci_low=0.1, ci_high=3.9)
+    for row in of_400["sensitivity_results"]:
+        if (
+            row["term"] in ("alliance", "alliance_within", "alliance_between")
+            and row["analysis"] != "aim_1_multiplicity"
+        ):
+            row |= {"estimate": 2.0, "ci_low": 0.2, "ci_high": 3.8}
+    of_sensitivity(of_400, "alliance_without_sex", "alliance", estimate=1.3, ci_low=-0.4, ci_high=3.1)
+    changes, stays = firm(of_400, 3).split("\n")[:2]
+    assert changes == "The published interval lies above zero; that changes with: without sex (1.30, −0.40 to 3.10)."
+    assert stays.startswith("It stays above zero with: robust errors (HC3) (2.00, 0.20 to 3.80); ")
+
+
+def test_unadjusted_tests_are_named_as_such(of_400: Tables) -> None:
+    for row in of_400["sensitivity_results"]:
+        if row["analysis"] == "aim_1_multiplicity":
+            row |= {"p_value": 0.5, "p_adjusted": 1.0}
+    of_sensitivity(of_400, "aim_1_multiplicity", "alliance_by_sex", p_value=0.02, p_adjusted=0.1)
+    assert firm(of_400, 1).startswith(
+        "The five tests above are not adjusted for each other; adjusted for each other (Holm) none holds any more: sex"
+        " (adjusted P = .100)."
+    )
+
+
+def test_a_slope_that_changes_direction_is_the_answer(of_400: Tables) -> None:
+    for row in of_400["model_fit"]:
+        if row["analysis"] == "moderation_by_baseline" and row["step"] == 2:
+            row["p_value"] = 0.001
+    for row in of_400["alliance_slopes"]:
+        if row["analysis"] == "moderation_by_baseline":
+            slope = {"low": 3.0, "mean": 0.5, "high": -2.0}[str(row["level"])]
+            row |= {"slope": slope, "slope_ci_low": slope - 1.0, "slope_ci_high": slope + 1.0}
+    change(of_400, "alliance_predicts_wellbeing", "alliance", estimate=0.1, p_value=0.9, ci_low=-2.0, ci_high=2.2)
+    answer = answers(of_400)[2]
+    assert "one point more goes with 3.00 WHO-5 points more at low values (95% CI 2.00 to 4.00)" in answer
+    assert "with 2.00 WHO-5 points fewer at high values (95% CI 1.00 to 3.00)" in answer
+    assert "settle" not in answer
+
+
+def test_an_interaction_is_not_interpreted_without_its_main_effect(of_400: Tables) -> None:
+    change(
+        of_400,
+        "moderation_by_sessions",
+        "total_sessions",
+        estimate=None,
+        p_value=None,
+        note="aliased: a linear combination of time_in_care",
+    )
+    assert "By number of sessions: the interaction is not interpreted" in all_sentences(of_400)
+
+
+def test_a_correlation_has_direction_and_size_in_the_answer(of_400: Tables) -> None:
+    change(of_400, "alliance_vs_age", "age_years", estimate=-0.31, p_value=0.001)
+    assert "age (older participants rated lower, ρ = −.310, a medium association, P = .001)" in answers(of_400)[0]
 
 
 def test_a_large_p_is_no_equality(of_400: Tables) -> None:
@@ -556,6 +649,11 @@ def browser() -> Iterator[Browser]:
     session.driver.quit()
 
 
+TOO_WIDE = """
+return [...document.querySelectorAll('main .scroll, .scroll')].filter((box) => box.scrollWidth > box.clientWidth + 1)
+    .map((box) => box.getAttribute('aria-labelledby') || box.getAttribute('aria-label'))
+"""
+
 EMPTY = """
 const seen = (element) => { const box = element.getBoundingClientRect(); return box.width > 20 && box.height > 20; };
 const empty = [];
@@ -606,6 +704,7 @@ def test_the_page_in_a_browser(page: str, browser: Browser, tmp_path: Path) -> N
     check_in_browser(browser, path, EVERY_LOOK)
     assert browser.run("return document.querySelector('.missing') === null")
     browser.look("laptop")
+    assert browser.run(TOO_WIDE) == [], "no table of a laptop's page is cut off"
     browser.driver.find_element("css selector", "button.copy").send_keys("\n")
     assert browser.run("return document.getElementById('copied').textContent") == "Table copied"
     colours = "const style = getComputedStyle(document.body); return [style.color, style.backgroundColor]"
@@ -780,6 +879,56 @@ def test_the_page_of_real_data_is_its_release(protected: Published) -> None:
         if form == "fixed:0" and re.search(r"#(n|participants|excluded|used|delivered)$", source):
             number = int(text.replace(",", ""))
             assert number == 0 or (number >= 12 and number % 5 == 2), source
+
+
+def panels_of(picture: str) -> list[str]:
+    """The panels of one form of a picture."""
+    return re.findall(r'<g id="[^"]*axes_\d+">.*?(?=<g id="[^"]*axes_\d+">|</svg>)', picture, flags=re.DOTALL)
+
+
+def test_a_panel_without_a_figure_has_no_axis(protected: Published) -> None:
+    lines = []
+    for row in protected.tables["alliance_slopes"]:
+        x = 3.0 + int(str(row["position"])) / 5
+        shown: dict[str, object] = {"n": 127, "alliance_score": x, "predicted": 20 + x, "ci_low": 9.0, "ci_high": 30.0}
+        is_hidden = row["analysis"] == "moderation_by_utilization"
+        named = ",".join(shown) if is_hidden else None
+        lines.append(row | (dict.fromkeys(shown) if is_hidden else shown) | {"suppressed_columns": named})
+    picture = slope_lines(Published({**protected.tables, "alliance_slopes": lines}, protected.manifest))
+    for form in (picture.wide, picture.narrow):
+        hidden, second, third = panels_of(form)
+        assert "‡" in hidden
+        assert "tick" not in hidden
+        assert "tick" in second
+        assert "tick" in third
+        assert "‡" not in second + third
+    # The axis beside the empty panel is labelled in its stead.
+    assert panels_of(picture.wide)[1].count("<text") > panels_of(picture.wide)[2].count("<text")
+
+
+def test_a_bar_of_several_classes_is_drawn_per_class(protected: Published) -> None:
+    def bars(merged: bool) -> list[dict[str, object]]:
+        ends = [(1.0, 4.0), (4.0, 5.0)] if merged else [(1.0, 3.0), (3.0, 3.5)]
+        return [
+            {"utilization_type": name, "score_from": low, "score_to": high, "participants": 12, "percent": 50.0}
+            | {"suppressed": False, "suppressed_columns": None}
+            for name in ("teletherapy", "telecoaching", "both")
+            for low, high in ends
+        ]
+
+    for merged in (True, False):
+        data = Published({**protected.tables, "alliance_distribution": bars(merged)}, protected.manifest)
+        assert ("Percent of participants per class" in distribution(data).wide) is merged
+
+
+def test_a_line_of_rounded_points_is_straight() -> None:
+    x = np.linspace(3, 5, 9)
+    line, width = 20 + 2.04 * x, np.sqrt(1 + (x - 4) ** 2)
+    _, y, low, high = _without_kinks(x, *(each.round(1) for each in (line, line - width, line + width)))
+    assert np.ptp(np.diff(np.round(line, 1))) > 0.09, "rounding bends it"
+    assert np.ptp(np.diff(y)) < 1e-9
+    assert np.abs(np.array(y) - line).max() < 0.05
+    assert np.abs((np.array(high) - np.array(low)) / 2 - width).max() < 0.05
 
 
 def test_marks_stand_where_real_data_hide(protected: Published) -> None:

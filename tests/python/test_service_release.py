@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from released import marts_of_golden, write_warehouse
+from released import judge, marts_of_golden, write_warehouse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from rapport.disclosure import DisclosureError, judge
+from rapport.disclosure import DisclosureError
 from rapport.release.make import make_release
 
 KINDS, STATUSES = ("therapist", "coach"), ("completed", "no_show", "cancelled")

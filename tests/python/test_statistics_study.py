@@ -18,6 +18,7 @@ from sufficient_statistics import (
     CHANGE_COLUMNS,
     ITEM_COLUMNS,
     PAIRS,
+    PUBLISHED,
     VARIABLES,
     SufficientStatistics,
     analysis_cohort,
@@ -73,7 +74,7 @@ TEXT = {"analysis", "term", "method", "estimate_name", "statistic_name", "effect
 @pytest.mark.parametrize("statistics", [EMPTY, reduced("small"), reduced("none_positive")])
 def test_every_promised_row_is_there(statistics: SufficientStatistics) -> None:
     assert list(statistics.inference_results().index) == PROMISED_ROWS
-    steps = [(name, i + 1) for name, r in study.REGRESSIONS.items() for i in range(len(r.steps))]
+    steps = [(name, i + 1) for name, r in PUBLISHED.regressions.items() for i in range(len(r.steps))]
     assert list(statistics.model_fit().index) == steps
 
 
@@ -128,7 +129,7 @@ def split(frame: pd.DataFrame, counts: list[str], seed: int) -> pd.DataFrame:
 
 NUMBERS = {
     "score_frequencies": ["participants"],
-    "age_frequencies": ["participants"],
+    "correlate_frequencies": ["participants"],
     "item_sums": ITEM_COLUMNS,
     "regression_sums": ["n", *VARIABLES, *(f"{a}_x_{b}" for a, b in PAIRS)],
     "value_frequencies": ["participants"],
@@ -165,7 +166,7 @@ def test_an_equal_score_is_an_equal_score_whatever_it_is_a_quotient_of() -> None
             item_sum=frame["item_sum"] * every_other, item_responses=frame["item_responses"] * every_other
         )
 
-    scored = ("score_frequencies", "age_frequencies", "regression_sums")
+    scored = ("score_frequencies", "correlate_frequencies", "regression_sums")
     other = dataclasses.replace(statistics, **{name: doubled(getattr(statistics, name)) for name in scored})
     for ours, theirs in zip(results_of(other), results_of(statistics), strict=True):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
@@ -211,8 +212,8 @@ def test_cross_products_are_those_of_the_people_in_exact_arithmetic() -> None:
     raw["male"] = [Fraction(int(sex == "male")) for sex in sample["sex"]]
     for name in ("telecoaching", "both"):
         raw[name] = [Fraction(int(kind == name)) for kind in sample["utilization_type"]]
-    for analysis, data in study._regression_data(reduced("small").regression_sums).items():
-        regression = study.REGRESSIONS[analysis]
+    for analysis, data in study._regression_data(reduced("small").regression_sums, PUBLISHED).items():
+        regression = PUBLISHED.regressions[analysis]
         assert isinstance(data, study._Sample)
         columns = dict(raw)
         for name in regression.standardized:
@@ -251,7 +252,7 @@ def test_twenty_thousand_groups_take_no_time() -> None:
     groups = regression_sums(sample)
     assert len(groups) > 20_000
     start = time.process_time()
-    results = study.regression_findings(groups)
+    results = study.regression_findings(groups, PUBLISHED)
     assert time.process_time() - start < 2.0
     assert results["note"].isna().all()
 
@@ -292,13 +293,13 @@ def test_levels_that_do_not_add_up_are_refused() -> None:
     good = reduced("small")
     levels = good.level_frequencies
     with pytest.raises(ValueError, match="sex adds up to"):
-        study.table_1(good.value_frequencies, levels[levels["level"] != "female"])
+        study.table_1(good.value_frequencies, levels[levels["level"] != "female"], PUBLISHED)
     with pytest.raises(ValueError, match="unknown level of sex other"):
-        study.table_1(good.value_frequencies, levels.replace({"level": {"female": "other"}}))
+        study.table_1(good.value_frequencies, levels.replace({"level": {"female": "other"}}), PUBLISHED)
     with pytest.raises(ValueError, match="unknown variable"):
-        study.table_1(replaced(good.value_frequencies, "variable", "shoe_size"), levels)
+        study.table_1(replaced(good.value_frequencies, "variable", "shoe_size"), levels, PUBLISHED)
     with pytest.raises(ValueError, match="denominator must be at least 1"):
-        study.table_1(replaced(good.value_frequencies, "denominator", 0), levels)
+        study.table_1(replaced(good.value_frequencies, "denominator", 0), levels, PUBLISHED)
 
 
 # --- Refusals
@@ -311,23 +312,23 @@ def replaced(frame: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
 def test_malformed_tables_are_refused() -> None:
     good = reduced("small")
     scores = good.score_frequencies
-    rest = (good.age_frequencies, good.item_sums)
+    rest = (good.correlate_frequencies, good.item_sums)
     with pytest.raises(ValueError, match="score_frequencies lacks the column level"):
-        study.alliance_findings(scores.drop(columns="level"), *rest)
+        study.alliance_findings(scores.drop(columns="level"), *rest, PUBLISHED)
     with pytest.raises(ValueError, match="unknown grouping"):
-        study.alliance_findings(replaced(scores, "grouping", "shoe_size"), *rest)
+        study.alliance_findings(replaced(scores, "grouping", "shoe_size"), *rest, PUBLISHED)
     with pytest.raises(ValueError, match="unknown level of sex"):
-        study.alliance_findings(replaced(scores, "level", "unknown"), *rest)
+        study.alliance_findings(replaced(scores, "level", "unknown"), *rest, PUBLISHED)
     with pytest.raises(ValueError, match="participants must be at least 0"):
-        study.alliance_findings(replaced(scores, "participants", -1), *rest)
+        study.alliance_findings(replaced(scores, "participants", -1), *rest, PUBLISHED)
     with pytest.raises(ValueError, match="item_sum must hold whole numbers"):
-        study.alliance_findings(replaced(scores, "item_sum", np.nan), *rest)
+        study.alliance_findings(replaced(scores, "item_sum", np.nan), *rest, PUBLISHED)
     with pytest.raises(ValueError, match="item_sum must hold whole numbers"):
-        study.alliance_findings(replaced(scores, "item_sum", 4.5), *rest)
+        study.alliance_findings(replaced(scores, "item_sum", 4.5), *rest, PUBLISHED)
     with pytest.raises(ValueError, match="item_responses must be at least 1"):
-        study.alliance_findings(replaced(scores, "item_responses", 0), *rest)
+        study.alliance_findings(replaced(scores, "item_responses", 0), *rest, PUBLISHED)
     with pytest.raises(ValueError, match="unknown population"):
-        study.alliance_findings(scores, rest[0], replaced(rest[1], "population", "dreams"))
+        study.alliance_findings(scores, rest[0], replaced(rest[1], "population", "dreams"), PUBLISHED)
 
     sums = good.change_sums
     with pytest.raises(ValueError, match="utilization_type is not unique"):
@@ -339,13 +340,13 @@ def test_malformed_tables_are_refused() -> None:
 
     products = good.regression_sums
     with pytest.raises(ValueError, match="unknown utilization_type"):
-        study.regression_findings(replaced(products, "utilization_type", "chat"))
+        study.regression_findings(replaced(products, "utilization_type", "chat"), PUBLISHED)
     with pytest.raises(ValueError, match="unknown sex"):
-        study.regression_findings(replaced(products, "sex", None))
+        study.regression_findings(replaced(products, "sex", None), PUBLISHED)
     with pytest.raises(ValueError, match="lacks the column age_years_x_total_sessions"):
-        study.regression_fit(products.drop(columns="age_years_x_total_sessions"))
+        study.regression_fit(products.drop(columns="age_years_x_total_sessions"), PUBLISHED)
     with pytest.raises(ValueError, match="more than a float keeps exactly"):
-        study.regression_fit(replaced(products, "age_years_x_age_years", 2.0**54))
+        study.regression_fit(replaced(products, "age_years_x_age_years", 2.0**54), PUBLISHED)
 
 
 def test_the_study_imports_no_slow_library() -> None:

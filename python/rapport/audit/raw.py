@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from rapport.audit.suites import UNJUDGED, fault_queries, judge_folder, queries_of, suite_parameters
+from rapport.audit.suites import CURRENT, UNJUDGED, fault_queries, judge_folder, queries_of, suite_parameters
 from rapport.audit.verdict import Verdict, verdict_table
 from rapport.audit_process import ask
 
@@ -21,7 +21,7 @@ NO_FAULTS = (
     "select null::varchar as table_name, null::varchar as part_file, null::bigint as row_number,"
     " null::varchar as row_key, null::varchar as rule where false"
 )
-CURRENT, ACCEPTED = "staging.current_", "staging.stg_"
+ACCEPTED = "staging.stg_"
 
 
 def judge_raw(

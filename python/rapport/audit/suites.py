@@ -15,7 +15,7 @@ import copy
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,6 +30,9 @@ from rapport.audit.kinds import why_not_judged
 from rapport.audit.startup import import_great_expectations
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
 from rapport.audit_process import ask
+from rapport.studies import Study
+from rapport.studies.parameters import ParameterError, resolved
+from rapport.studies.parameters import parameters as of_study
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -42,8 +45,10 @@ ROW = ("part_file", "row_number")
 PLACE = "place"
 UNJUDGED = "could not be evaluated"
 """What the detail of a verdict begins with whose rule could not be asked."""
-SUITE_META = ("schema", "table", "label", "key", "repeated")
+SUITE_META = ("schema", "table", "label", "key", "repeated", "optional")
 UNREADABLE = "unreadable"
+CURRENT = "staging.current_"
+"""What the names of the current rows' views begin with."""
 RULE_META = {"rule": None, "example": (PLACE,)}
 
 
@@ -114,8 +119,10 @@ def tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
     }
 
 
-def load_suites(folder: Path | str) -> list[Suite]:
+def load_suites(folder: Path | str, study: Mapping[str, Any] | None = None) -> list[Suite]:
     """All suites of a folder, in the order of their file names.
+
+    ``study``: what the suites may name of the study (:mod:`rapport.studies.parameters`).
 
     Raises :class:`SuiteError` if the folder holds none, or if a file says anything that Great Expectations
     would drop, misread or not judge in DuckDB: an unknown kind of expectation, severity, argument or entry of ``meta``,
@@ -125,24 +132,37 @@ def load_suites(folder: Path | str) -> list[Suite]:
     paths = sorted(Path(folder).glob("*.json"))
     if not paths:
         raise SuiteError(f"{folder}: no suite (*.json)")
-    return _READY.pop(_as_they_stand(folder), None) or [load_suite(path) for path in paths]
+    return _READY.pop(_as_they_stand(folder, study), None) or [
+        load_suite(path, study) for path in paths if not _is_left_out(path, study or {})
+    ]
 
 
-_READY: dict[tuple[tuple[str, bytes], ...], list[Suite]] = {}
-"""Suites that were loaded before anybody asked for them, by their files and what these held."""
+def _is_left_out(path: Path, study: Mapping[str, Any]) -> bool:
+    """Whether a suite is of an optional table, and the study does not name that one."""
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8")).get("meta", {})
+    except json.JSONDecodeError:
+        return False  # load_suite says what is wrong with it
+    return bool(meta.get("optional")) and meta.get("label") not in study.get("further_tables", ())
 
 
-def load_ahead(folder: Path | str) -> None:
+_READY: dict[tuple[str, tuple[tuple[str, bytes], ...]], list[Suite]] = {}
+"""Suites that were loaded before anybody asked for them: by their study, their files and what these held."""
+
+
+def load_ahead(folder: Path | str, study: Mapping[str, Any] | None = None) -> None:
     """Load the suites of a folder for the next one who asks; what is wrong with them is for that one to hear."""
     with suppress(SuiteError, OSError):
-        _READY[_as_they_stand(folder)] = load_suites(folder)
+        _READY[_as_they_stand(folder, study)] = load_suites(folder, study)
 
 
-def _as_they_stand(folder: Path | str) -> tuple[tuple[str, bytes], ...]:
-    return tuple((str(path.absolute()), path.read_bytes()) for path in sorted(Path(folder).glob("*.json")))
+def _as_they_stand(folder: Path | str, study: Mapping[str, Any] | None) -> tuple[str, tuple[tuple[str, bytes], ...]]:
+    return json.dumps(study or {}, sort_keys=True), tuple(
+        (str(path.absolute()), path.read_bytes()) for path in sorted(Path(folder).glob("*.json"))
+    )
 
 
-def load_suite(path: Path) -> Suite:
+def load_suite(path: Path, study: Mapping[str, Any] | None = None) -> Suite:
     """One suite file; see :func:`load_suites` for what it refuses."""
     import_great_expectations()
     from great_expectations import ExpectationSuite
@@ -152,6 +172,10 @@ def load_suite(path: Path) -> Suite:
         document = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise SuiteError(f"{path}: not JSON: {error}") from error
+    try:
+        document = resolved(document, study or {})
+    except ParameterError as error:
+        raise SuiteError(f"{path}: {error}") from error
     meta = document.get("meta", {})
     for name in ("schema", "table", "label"):
         if not meta.get(name):
@@ -245,9 +269,13 @@ def judge_folder(
 
     Raises :class:`SuiteError` as :func:`run_suites` does.
     """
-    suites = load_suites(folder)
+    of_study = study_parameters(parameters)
+    suites = load_suites(folder, of_study)
+    prefix = CURRENT
     if moved:
-        suites = [suite.on_tables(*moved) for suite in suites]
+        suites, prefix = [suite.on_tables(*moved) for suite in suites], moved[1]
+    # What the build makes beside a model that is depended on: `further_views`.
+    tables = [*tables, *(f"select * from {prefix}{name}" for name in of_study.get("further_tables", ()))]
     check_dependencies(connection, suites, tables)
     on_rows = {
         (suite.label, expectation.meta["rule"])
@@ -270,9 +298,17 @@ def check_dependencies(connection: duckdb.DuckDBPyConnection, suites: Iterable[S
 
 
 def suite_parameters(build: pd.DataFrame) -> dict[str, Any]:
-    """The one row of ``build`` as plain Python values by column name."""
+    """The one row of ``build`` as plain Python values by column name, and the days to follow-up of its study."""
     current: dict[Any, Any] = build.iloc[0].to_dict()
-    return {str(name): value.item() if hasattr(value, "item") else value for name, value in current.items()}
+    found = {str(name): value.item() if hasattr(value, "item") else value for name, value in current.items()}
+    of_study = study_parameters(found)
+    return {**found, **{name: of_study[name] for name in ("followup_days",) if name in of_study}}
+
+
+def study_parameters(build: Mapping[str, Any]) -> dict[str, Any]:
+    """What suites may name of the study that a build is made by, from its row; nothing without a study."""
+    definition = build.get("study_definition")
+    return of_study(Study.of(str(definition))) if definition else {}
 
 
 def judge(
@@ -298,7 +334,8 @@ def fault_queries(
     ``rules``: the rules by label. A query returns ``part_file``, ``row_number``, ``row_key`` and, for a rule on
     uniqueness, ``loaded_at``. Its condition is the one that Great Expectations counts by.
     """
-    with _judges(connection, load_suites(folder), parameters) as judges:
+    suites = load_suites(folder, study_parameters(parameters or {}))
+    with _judges(connection, suites, parameters) as judges:
         return [
             (judge_.suite.label, rule, judge_.fault_query(rule))
             for judge_ in judges

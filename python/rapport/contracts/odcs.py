@@ -97,7 +97,7 @@ def marts_contract(project: Project) -> Document:
             _table(
                 project,
                 model,
-                suites=[f"candidates/{name}", f"findings/{name}"],
+                suites=[f"{layer}/{name}" for layer in ("candidates", "findings", "outcomes", "outcome_findings")],
                 key=list(meta(model)[kinds[0]]),
                 key_is_primary=kinds[0] == "primary_key",
                 references={

@@ -12,6 +12,11 @@ from typing import Any
 
 import yaml
 
+from rapport.project_vars import VarError, check_vars
+from rapport.studies import Study, StudyError
+from rapport.studies.definition import filled
+from rapport.studies.parameters import ParameterError, parameters, resolved
+
 Document = dict[str, Any]
 RAW_EXPORT = "raw"
 """Name of the source that is the raw export."""
@@ -49,12 +54,20 @@ def read_project(folder: Path) -> Project:
     if not (folder / "dbt_project.yml").is_file():
         raise ContractError(f"{folder}: no dbt_project.yml; run this in the project's folder")
     settings = _yaml(folder / "dbt_project.yml")
+    try:
+        built = check_vars(folder, {})
+    except (StudyError, VarError) as error:
+        raise ContractError(str(error)) from error
+    of_study = parameters(built.study)
     version = str(settings.get("version"))
     packaged = str(tomllib.loads(_text(folder / "pyproject.toml"))["project"]["version"])
     if version != packaged:
         raise ContractError(f"dbt_project.yml says version {version}, pyproject.toml {packaged}; the two are one")
     sources = [
-        {**source, "tables": [table for table in source["tables"] if _has_key(table)]}
+        {
+            **source,
+            "tables": [table for table in source["tables"] if _has_key(table) and not _is_left_out(table, of_study)],
+        }
         for path in sorted((folder / "models/raw").glob("*.yml"))
         for source in _yaml(path).get("sources") or []
         if source.get("name") == RAW_EXPORT
@@ -62,15 +75,15 @@ def read_project(folder: Path) -> Project:
     if len(sources) != 1:
         raise ContractError(f"models/raw: {len(sources)} sources named {RAW_EXPORT}, where one is the raw export")
     models = [
-        model
-        for path in sorted((folder / "models/marts").glob("*.yml"))
+        _with_study(model, built.study, of_study)
+        for path in _declarations(folder, built.study)
         for model in sorted(_yaml(path).get("models") or [], key=lambda model: str(model["name"]))
     ]
     docs: dict[str, str] = {}
     for path in sorted((folder / "models").rglob("*.md")):
         docs.update(doc_blocks(_text(path)))
     suites = {
-        f"{path.parent.name}/{path.stem}": json.loads(_text(path))
+        f"{path.parent.name}/{path.stem}": _suite(path, of_study)
         for path in sorted((folder / "expectations").glob("*/*.json"))
     }
     return Project(
@@ -78,9 +91,62 @@ def read_project(folder: Path) -> Project:
         source=sources[0],
         marts=tuple(models),
         docs=docs,
-        variables=settings.get("vars") or {},
+        variables=built.values,
         suites=suites,
     )
+
+
+def _declarations(folder: Path, study: Study) -> list[Path]:
+    """The YAML files of the marts; those of several instruments are published of a study that has them."""
+    folders = ["models/marts", *(["models/instruments/marts"] if study.further_instruments else [])]
+    return [path for name in folders for path in sorted((folder / name).glob("*.yml"))]
+
+
+def _is_left_out(table: Document, of_study: Mapping[str, Any]) -> bool:
+    return bool(meta(table).get("optional")) and table["name"] not in of_study["further_tables"]
+
+
+def _suite(path: Path, of_study: Mapping[str, Any]) -> Document:
+    try:
+        suite: Document = resolved(json.loads(_text(path)), of_study)
+    except (json.JSONDecodeError, ParameterError) as error:
+        raise ContractError(f"{path}: {error}") from error
+    return suite
+
+
+def _with_study(model: Document, study: Study, of_study: Mapping[str, Any]) -> Document:
+    """A model with the columns that the study gives it, and the values that it names of the study.
+
+    The macro ``columns_of`` gives them the same columns.
+    """
+    columns: list[Document] = []
+    for column in model.get("columns") or []:
+        if column["name"] == "is_eligible":
+            columns += [
+                {
+                    "name": one.flag,
+                    "data_type": "boolean",
+                    "description": f"Criterion {i}: {filled(one.description, one.values)}",
+                    "constraints": [{"type": "not_null"}],
+                }
+                for i, one in enumerate(study.criteria, start=1)
+            ]
+        columns.append({**column, "config": {"meta": {key: _of_study(v, of_study) for key, v in meta(column).items()}}})
+    if meta(model).get("has_study_facts"):
+        columns += [
+            {"name": one["id"], "data_type": one["type"], "description": one["description"]} for one in study.facts
+        ]
+    return {**model, "columns": columns}
+
+
+def _of_study(value: Any, of_study: Mapping[str, Any]) -> Any:
+    """A value of a declaration, or what it names of the study: ``study.criteria``."""
+    if not (isinstance(value, str) and value.startswith("study.")):
+        return value
+    name = value.removeprefix("study.")
+    if name not in of_study:
+        raise ContractError(f"{value} is nothing of the study; there are {', '.join(of_study)}")
+    return of_study[name]
 
 
 def _has_key(table: Document) -> bool:

@@ -17,6 +17,7 @@ from rapport.demo.export import (
     FORMATS,
     write_demo_export,
 )
+from rapport.demo.queries import FURTHER
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", choices=FORMATS, default="parquet")
     parser.add_argument("--part-files", type=int, default=DEFAULT_PART_FILES, metavar="K")
     parser.add_argument("--threads", type=int, metavar="T", help="default: every core")
+    parser.add_argument(
+        "--with", dest="further", action="append", default=[], metavar="TABLE", help=f"also: {', '.join(FURTHER)}"
+    )
     options = parser.parse_args(arguments)
 
     started = time.monotonic()
@@ -42,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             format=options.format,
             part_files=options.part_files,
             threads=options.threads,
+            further=options.further,
         )
     except (ValueError, OSError, duckdb.Error) as error:
         print(f"rapport.demo: error: {error}", file=sys.stderr)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from rapport.demo.queries import EVENTS, MACROS, PEOPLE, TABLES, first_rows, late_rows
+from rapport.demo.queries import EVENTS, FURTHER, MACROS, PEOPLE, TABLES, first_rows, late_rows
 
 DEFAULT_PARTICIPANTS: Final = 3000
 DEFAULT_SEED: Final = 1
@@ -67,6 +68,7 @@ def write_demo_export(
     format: str = "parquet",
     part_files: int = DEFAULT_PART_FILES,
     threads: int | None = None,
+    further: Sequence[str] = (),
 ) -> dict[str, int]:
     """Write a synthetic export of ``participants`` people and return the rows of each table.
 
@@ -77,7 +79,8 @@ def write_demo_export(
 
     ``part_files`` is the most part files a table gets; a part without rows is not written. The
     last one holds the rows that arrived again, the others the rest (with one part file: both).
-    ``threads`` is DuckDB's own choice unless given, and never fewer than two.
+    ``threads`` is DuckDB's own choice unless given, and never fewer than two. ``further`` names the optional
+    tables to write, of :data:`FURTHER`.
 
     Raises:
         ValueError: an argument is out of range.
@@ -86,13 +89,16 @@ def write_demo_export(
     """
     folder = Path(folder)
     _check(folder, participants, seed, format, part_files, threads)
+    if unknown := [name for name in further if name not in FURTHER]:
+        raise ValueError(f"there is no optional table {', '.join(unknown)}; there are {', '.join(FURTHER)}")
 
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / _UNFINISHED
     unfinished.mkdir()
     try:
         rows = _write_tables(unfinished, participants, seed, format, part_files, threads)
-        for table in TABLES:
+        rows |= {table: _write_further(unfinished, table, seed, format) for table in further}
+        for table in (*TABLES, *further):
             (unfinished / table).rename(folder / table)
         card = _CARD.format(
             participants=participants,
@@ -185,6 +191,20 @@ def _write_tables(
             for table in TABLES:
                 query = _ordered_late(table)
                 rows[table] += _copy(connection, query, folder / table, shares, format)
+    return rows
+
+
+def _write_further(folder: Path, table: str, seed: int, format: str) -> int:
+    """Write an optional table, a part file for each of the WHO-5's: most who fill in one fill in the other."""
+    (folder / table).mkdir()
+    reader = {"parquet": "read_parquet", "csv": "read_csv"}[format]
+    rows = 0
+    with duckdb.connect() as connection:
+        connection.execute("set preserve_insertion_order = true")
+        connection.execute(f"set variable demo_seed = {seed}")
+        for part, path in enumerate(sorted((folder / "who5_assessments").iterdir())):
+            source = f"{reader}('{_quoted(path)}')"
+            rows += _copy(connection, FURTHER[table].format(who5=source), folder / table, part, format)
     return rows
 
 

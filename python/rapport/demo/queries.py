@@ -528,3 +528,24 @@ def first_rows(table: str) -> str:
 def late_rows(table: str) -> str:
     """What reached the export again: corrections, stale rows out of order, and exact copies."""
     return _rows(table, "people_seen_again", "corrected, stale row late", "history <> 'once'")
+
+
+# An answer falls as well-being rises, with noise of its own, and a few are skipped. All of it hangs on the key, the
+# delivery and the seed, so the same export is written again.
+_PHQ9_ITEM: Final = """
+    case
+        when hash(assessment_id, {i}, 'skipped', getvariable('demo_seed')) % 500 = 0 then null
+        else greatest(least(cast(floor(
+            3.2 - coalesce(item_1 + item_2 + item_3 + item_4 + item_5, 12) / 8.0
+            + (hash(assessment_id, loaded_at, {i}, 'answer', getvariable('demo_seed')) % 1000) / 700.0 - 0.5
+        ) as integer), 3), 0)
+    end as item_{i}"""
+
+FURTHER: Final = {
+    "phq9_assessments": "select 'Q' || assessment_id as assessment_id, participant_id,"
+    " completed_at + interval 1 minute as completed_at,"
+    + ",".join(_PHQ9_ITEM.format(i=i) for i in range(1, 10))
+    + ", loaded_at from {who5}"
+    " where hash(assessment_id, 'filled in', getvariable('demo_seed')) % 10 < 9",
+}
+"""Optional tables, each a query of the rows of ``{who5}``."""

@@ -7,11 +7,11 @@ must lie given all that stays; further counts are withheld, as few figures as po
 possible and the interval is at least ``min_cell`` − 1 wide. A figure goes when a count that it gives is withheld, or
 when a group that it describes is small. What no rule covers is refused.
 
-To publish another table of counts, say whom its rows count (:mod:`rapport.disclosure.study`)::
+To publish another table of counts, say in :mod:`rapport.disclosure.study` whom its rows count::
 
-    POPULATIONS["cohort"]: add the attribute  "score_bin": None   # None: its levels are those of the table
+    populations(study)["cohort"]: add the attribute  "score_bin": None   # None: its levels are those of the table
 
-    RULES["alliance_distribution"] = CountTable(
+    rules(study)["alliance_distribution"]: CountTable(
         population="cohort",
         dimensions={
             # what each value of the column stands for; {} is everyone
@@ -41,14 +41,13 @@ Then add the table to the tests, whose attacker is independent of this package.
 from rapport.disclosure.counts import Count, CountSystem, DisclosureError, Population, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share
 from rapport.disclosure.solver import quiet_solver
-from rapport.disclosure.study import POPULATIONS, RULES
+from rapport.disclosure.study import TABLES, populations, rules, tables_of
 from rapport.disclosure.suppress import SUPPRESSED, SUPPRESSED_COLUMNS, Verdict, disclose, judge
 
 __all__ = [
-    "POPULATIONS",
-    "RULES",
     "SUPPRESSED",
     "SUPPRESSED_COLUMNS",
+    "TABLES",
     "Count",
     "CountSystem",
     "CountTable",
@@ -62,5 +61,8 @@ __all__ = [
     "count",
     "disclose",
     "judge",
+    "populations",
     "quiet_solver",
+    "rules",
+    "tables_of",
 ]

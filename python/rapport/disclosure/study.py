@@ -1,88 +1,157 @@
 """The rules of the study's tables: whom they count, and what their figures give away.
 
-To publish a further table of counts, add a :class:`CountTable` to :data:`RULES`, and the attributes that it uses to
-:data:`POPULATIONS`; see the package.
+To publish a further table of counts, add a :class:`CountTable` to :func:`rules`, and the attributes that it uses to
+:func:`populations`; see the package.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 
-from rapport.disclosure.counts import Count, DisclosureError, Population, count
+from rapport.disclosure.counts import Count, DisclosureError, Population, Where, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share, number_of, text_of
+from rapport.disclosure.sensitivity import GRID_ATTRIBUTES, SensitivityResults, Trajectory
 from rapport.disclosure.service import ServiceMonthly, ServiceSignals
-from rapport.study import (
-    DUNN_CONTRASTS,
-    MEDIAN_GROUPS,
-    REGRESSIONS,
-    TUKEY_CONTRASTS,
-    TWO_GROUP_COMPARISONS,
-    UTILIZATION_TYPES,
-)
+from rapport.studies import CARE, CARE_TYPES, Grouping, Predictor, Study
+from rapport.study import HOLDS, MISSING, PARTICIPANTS, TUKEY_CONTRASTS, UTILIZATION_TYPES, table_1_levels
 
-CRITERIA: Final = ("adult", "sponsored", "registered", "session", "baseline", "followup", "rating")
 NONE_FAILED: Final = "none"
-
 NUMERIC_STATISTICS: Final = ("n", "mean", "sd", "median", "min", "max", "p5", "p95")
-_NUMERIC: Final = ("age_years", "alliance_score", "follow_up_days", "total_sessions", "time_in_care_days")
 
 EVERYONE: Final = Count("everyone")
 """The participants of ``marts.eligibility``."""
 COHORT: Final = Count("cohort")
 """The participants of ``marts.analysis_cohort``."""
-
-POPULATIONS: Final[Mapping[str, Population]] = {
-    "everyone": Population({"first_failed": (*CRITERIA, NONE_FAILED), "quarantined": ("yes", "no"), "reason": None}),
-    # Participants in quarantine themselves are in no other table.
-    "kept_out": Population(),
-    "cohort": Population(
-        {
-            "utilization_type": UTILIZATION_TYPES,
-            "sex": ("female", "male", "missing"),
-            "country": ("within_usa", "outside_usa", "missing"),
-            "baseline": ("positive", "negative"),
-            "followup": ("positive", "negative"),
-            "improved": ("yes", "no"),
-            "both_items": ("yes", "no"),
-            "baseline_band": None,
-            "followup_band": None,
-        },
-        is_part=count("everyone", first_failed=NONE_FAILED),
-    ),
-    # Ratings, not people; protected all the same.
-    "ratings": Population(),
+POSITIVE: Final = count("cohort", baseline="positive")
+_EFFECT: Final = ("effect_size", "effect_size_low", "effect_size_high")
+_SCREEN: Final = "baseline"
+_OF_EVERY_STUDY: Final[Mapping[str, tuple[str, ...] | None]] = {
+    _SCREEN: ("positive", "negative"),
+    "followup": ("positive", "negative"),
+    "improved": ("yes", "no"),
+    "both_items": ("yes", "no"),
+    "baseline_band": None,
+    "followup_band": None,
 }
 
-POSITIVE: Final = count("cohort", baseline="positive")
-KNOWN_SEX: Final = ("female", "male")
-KNOWN_COUNTRY: Final = ("within_usa", "outside_usa")
-_EFFECT: Final = ("effect_size", "effect_size_low", "effect_size_high")
 
-SAMPLE: Final = POSITIVE.narrow({"sex": KNOWN_SEX})
-"""Whom the regressions are about."""
+def attribute(grouping: Grouping) -> str:
+    """Return the attribute of the cohort that a grouping divides it by."""
+    return _SCREEN if grouping.is_screen else grouping.id
+
+
+def _known(name: str) -> str:
+    """The attribute that says whether a number is known."""
+    return f"{name}_known"
+
+
+def _holds(name: str) -> str:
+    """The attribute that says whether a condition of Table 1 holds."""
+    return f"{name}_holds"
+
+
+def _levels(grouping: Grouping) -> tuple[str, ...]:
+    """The levels of a grouping's attribute: beside its own, that of those whose level is unknown."""
+    return grouping.level_ids if grouping.is_screen or grouping.id == CARE else (*grouping.level_ids, MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The attributes of the cohort that an instrument divides it by; those of the outcome's are the cohort's own."""
+
+    baseline: str = _SCREEN
+    followup: str = "followup"
+    improved: str = "improved"
+
+    @classmethod
+    def of(cls, study: Study, instrument: str) -> Screen:
+        """The attributes of an instrument."""
+        if instrument == study.outcome.id:
+            return cls()
+        return cls(f"{instrument}_baseline", f"{instrument}_followup", f"{instrument}_improved")
+
+    @property
+    def positive(self) -> Count:
+        """Who screened positive at baseline."""
+        return COHORT.narrow({self.baseline: "positive"})
+
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Its attributes: not everybody of the cohort has a baseline and a follow-up of a further instrument."""
+        return {
+            self.baseline: ("positive", "negative", MISSING),
+            self.followup: ("positive", "negative", MISSING),
+            self.improved: ("yes", "no", MISSING),
+        }
+
+
+def populations(study: Study) -> Mapping[str, Population]:
+    """Return the people that the rules of a study's tables count, and their attributes."""
+    groups = {attribute(one): _levels(one) for one in study.groupings if not one.is_screen and one.id != CARE}
+    numbers = [one.id for one in study.table_1 if one.number is not None] + [one.id for one in study.correlations]
+    conditions = [one.id for one in study.table_1 if one.condition is not None]
+    further = {
+        name: levels for one in study.further_instruments for name, levels in Screen.of(study, one.id).levels.items()
+    }
+    return {
+        "everyone": Population(
+            {
+                "first_failed": (*(one.id for one in study.criteria), NONE_FAILED),
+                "quarantined": ("yes", "no"),
+                "reason": None,
+            }
+        ),
+        # Participants in quarantine themselves are in no other table.
+        "kept_out": Population(),
+        "cohort": Population(
+            {
+                "utilization_type": CARE_TYPES,
+                **groups,
+                **_OF_EVERY_STUDY,
+                **further,
+                **GRID_ATTRIBUTES,
+                **{_known(name): ("yes", "no") for name in (*numbers, "predictors")},
+                **{_holds(name): ("yes", "no") for name in conditions},
+            },
+            is_part=count("everyone", first_failed=NONE_FAILED),
+        ),
+        # Ratings, not people; protected all the same.
+        "ratings": Population(),
+    }
+
+
+def sample(study: Study, screen: Screen | None = None) -> Count:
+    """Return whom the regressions are about: who screened positive and misses no predictor."""
+    found = (screen or Screen()).positive
+    for one in study.factors.values():
+        if not one.is_screen and one.id != CARE:
+            found = found.narrow({attribute(one): one.level_ids})
+    numbers = [sql for sql in study.numbers.values() if sql not in study.never_null]
+    return found.narrow({_known("predictors"): "yes"}) if numbers else found
 
 
 @dataclass(frozen=True, slots=True)
 class EligibilityFlow:
     """``marts.eligibility_flow``: who is still in after a criterion, and whom it excluded."""
 
+    criteria: tuple[str, ...]
     labels: tuple[str, ...] = ("step", "criterion")
     figures: tuple[str, ...] = ("participants", "excluded", "quarantined")
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
         """Every figure is a count."""
         reading = Reading(table)
-        order = ("all", *CRITERIA)
+        order = ("all", *self.criteria)
         for i, row in enumerate(frame.to_dict("records")):
             step, criterion = number_of(row["step"]), text_of(row["criterion"])
             if criterion not in order or step != order.index(criterion):
                 raise DisclosureError(f"{table}: no rule for step {row['step']}, criterion {criterion!r}")
-            counts = {"participants": EVERYONE.narrow({"first_failed": (*CRITERIA[int(step) :], NONE_FAILED)})}
+            counts = {"participants": EVERYONE.narrow({"first_failed": (*self.criteria[int(step) :], NONE_FAILED)})}
             if criterion == "all":
                 counts["participants"], counts["quarantined"] = EVERYONE, Count("kept_out")
                 if number_of(row["excluded"]):
@@ -98,8 +167,15 @@ class EligibilityFlow:
 
 @dataclass(frozen=True, slots=True)
 class Table1:
-    """``marts.table_1``: one figure a row."""
+    """``marts.table_1``: one figure a row.
 
+    Attributes:
+        counted: variable and level: the condition of its n, and that of the base of its percent.
+        numbers: variables that are numbers.
+    """
+
+    counted: Mapping[tuple[str, str | None], tuple[Where, Where]]
+    numbers: tuple[str, ...]
     labels: tuple[str, ...] = ("variable", "level", "utilization_type", "statistic")
     figures: tuple[str, ...] = ("value",)
 
@@ -110,19 +186,27 @@ class Table1:
         of those that are missing; so every statistic goes with its n.
         """
         reading = Reading(table)
+        rows = frame.to_dict("records")
+        n = {
+            (str(row["variable"]), str(row["utilization_type"])): number_of(row["value"])
+            for row in rows
+            if row["statistic"] == "n" and text_of(row["level"]) is None
+        }
         shares: list[tuple[Count, Count, float]] = []
-        for i, row in enumerate(frame.to_dict("records")):
+        for i, row in enumerate(rows):
             variable, level = str(row["variable"]), text_of(row["level"])
             column, statistic, value = str(row["utilization_type"]), str(row["statistic"]), row["value"]
             if column != "total" and column not in UTILIZATION_TYPES:
                 raise DisclosureError(f"{table}: no rule for utilization_type {column!r}")
             group = COHORT if column == "total" else COHORT.narrow({"utilization_type": column})
-            counts = _TABLE_1.get((variable, level))
-            known = ("n", "percent") if variable not in _NUMERIC else NUMERIC_STATISTICS
-            if counts is None or statistic not in known:
+            is_number = variable in self.numbers and level is None
+            counts = ({}, {}) if is_number else self.counted.get((variable, level))
+            if counts is None or statistic not in (NUMERIC_STATISTICS if is_number else ("n", "percent")):
                 raise DisclosureError(f"{table}: no rule for {variable}, level {level}, statistic {statistic}")
+            if is_number and n.get((variable, column)) != n.get((PARTICIPANTS, column)):
+                counts = ({_known(variable): "yes"}, {})
             one = group.narrow(counts[0])
-            base = COHORT if variable == "participants" else group.narrow(counts[1])
+            base = COHORT if variable == PARTICIPANTS else group.narrow(counts[1])
             if statistic == "n":
                 reading.give(one, value)
             elif statistic == "percent" and (percent := number_of(value)):
@@ -135,15 +219,23 @@ class Table1:
         return reading
 
 
-_TABLE_1: Final[Mapping[tuple[str, str | None], tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]]] = {
-    ("participants", None): ({}, {}),
-    **{("sex", level): ({"sex": level}, {}) for level in ("female", "male", "missing")},
-    **{("country", level): ({"country": level}, {"country": KNOWN_COUNTRY}) for level in KNOWN_COUNTRY},
-    ("screened_positive", None): ({"baseline": "positive"}, {}),
-    # Nobody in the cohort lacks one of these: the contract and the criteria see to it, and readers know.
-    **{(variable, None): ({}, {}) for variable in _NUMERIC},
-}
-"""Variable and level: the condition of its n, and that of the base of its percent."""
+def _counted(study: Study) -> dict[tuple[str, str | None], tuple[Where, Where]]:
+    """The counted rows of a study's Table 1; see :class:`Table1`."""
+    rows = {one.id: one for one in study.table_1}
+    found: dict[tuple[str, str | None], tuple[Where, Where]] = {}
+    for variable, level, _ in table_1_levels(study):
+        row = rows.get(variable)
+        if row is None:
+            found[variable, level] = ({}, {})
+        elif row.grouping is not None:
+            name = attribute(row.grouping)
+            known = {name: row.grouping.level_ids} if row.percent_of_known else {}
+            found[variable, level] = ({name: str(level)}, known)
+        else:
+            is_screen = row.condition == "screened_positive"
+            where = {_SCREEN: "positive"} if is_screen else {_holds(variable): "yes"}
+            found[variable, None if level == HOLDS else level] = (where, {})
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,63 +255,82 @@ class Finding:
     hits: Count | None = None
 
 
-def _median_group(grouping: str, level: str | None) -> Count:
-    if level is None:
-        return COHORT
-    return COHORT.narrow({"baseline" if grouping == "depression_screen" else grouping: level})
-
-
 def _pair(of: Count, first: str, second: str) -> tuple[Count, tuple[Count, ...]]:
     """Those of two utilization types, together and apart."""
     together = of.narrow({"utilization_type": (first, second)})
     return together, tuple(of.narrow({"utilization_type": name}) for name in (first, second))
 
 
-def _findings() -> dict[tuple[str, str], Finding]:
-    by_type = tuple(COHORT.narrow({"utilization_type": name}) for name in UTILIZATION_TYPES)
-    positive_by_type = tuple(POSITIVE.narrow({"utilization_type": name}) for name in UTILIZATION_TYPES)
-    interval = ("estimate", "std_error", "statistic", "df", "p_value", "ci_low", "ci_high", *_EFFECT)
+def _findings(study: Study) -> dict[tuple[str, str], Finding]:
+    """The rows of ``inference_results`` of a study."""
     tests = ("statistic", "df", "df_residual", "p_value", *_EFFECT)
     found = {
         ("alliance_reliability", "participant_means"): Finding(COHORT.narrow({"both_items": "yes"}), ("estimate",)),
         ("alliance_reliability", "session_ratings"): Finding(Count("ratings"), ("estimate",)),
-        ("alliance_vs_age", "age_years"): Finding(COHORT, ("estimate", "statistic", "df", "p_value", *_EFFECT)),
-        ("alliance_by_utilization", "utilization_type"): Finding(COHORT, tests, by_type),
-        ("wellbeing_change", "followup - baseline"): Finding(POSITIVE, interval),
-        ("wellbeing_change_by_utilization", "utilization_type"): Finding(POSITIVE, tests, positive_by_type),
+        ("alliance_group_medians", "total"): Finding(COHORT, ("estimate",)),
+    }
+    for one in study.correlations:
+        everyone = COHORT if one.sql in study.never_null else COHORT.narrow({_known(one.id): "yes"})
+        found[one.analysis, one.id] = Finding(everyone, ("estimate", "statistic", "df", "p_value", *_EFFECT))
+    for grouping in study.groupings:
+        found |= _compared(grouping, tests)
+    return found | _outcome_findings(study, Screen())
+
+
+def _outcome_findings(study: Study, screen: Screen) -> dict[tuple[str, str], Finding]:
+    """Aims 2 and 3 of an instrument."""
+    positive = screen.positive
+    positive_by_type = tuple(positive.narrow({"utilization_type": name}) for name in UTILIZATION_TYPES)
+    interval = ("estimate", "std_error", "statistic", "df", "p_value", "ci_low", "ci_high", *_EFFECT)
+    tests = ("statistic", "df", "df_residual", "p_value", *_EFFECT)
+    found = {
+        ("wellbeing_change", "followup - baseline"): Finding(positive, interval),
+        ("wellbeing_change_by_utilization", "utilization_type"): Finding(positive, tests, positive_by_type),
         ("clinical_recovery", "screened_positive"): Finding(
-            POSITIVE, ("estimate", "ci_low", "ci_high"), hits=POSITIVE.narrow({"followup": "negative"})
+            positive, ("estimate", "ci_low", "ci_high"), hits=positive.narrow({screen.followup: "negative"})
         ),
         ("clinical_improvement", "screened_positive"): Finding(
-            POSITIVE, ("estimate", "ci_low", "ci_high"), hits=POSITIVE.narrow({"improved": "yes"})
+            positive, ("estimate", "ci_low", "ci_high"), hits=positive.narrow({screen.improved: "yes"})
         ),
     }
-    for term, (grouping, level) in MEDIAN_GROUPS.items():
-        found["alliance_group_medians", term] = Finding(_median_group(grouping, level), ("estimate",))
-    for analysis, (grouping, first, second) in TWO_GROUP_COMPARISONS.items():
-        attribute = "baseline" if grouping == "depression_screen" else grouping
-        found[analysis, f"{first} - {second}"] = Finding(
-            COHORT.narrow({attribute: (first, second)}),
-            ("estimate", "statistic", "p_value", *_EFFECT),
-            (COHORT.narrow({attribute: first}), COHORT.narrow({attribute: second})),
-        )
-    for first, second in DUNN_CONTRASTS:
-        n, groups = _pair(COHORT, first, second)
-        found["alliance_by_utilization_dunn", f"{first} - {second}"] = Finding(
-            n, ("estimate", "std_error", "statistic", "p_value", "p_adjusted"), (*groups, COHORT)
-        )
     for first, second in TUKEY_CONTRASTS:
-        n, groups = _pair(POSITIVE, first, second)
+        n, groups = _pair(positive, first, second)
         found["wellbeing_change_by_utilization_tukey", f"{first} - {second}"] = Finding(
-            n, (*interval, "df_residual", "p_adjusted"), (*groups, POSITIVE)
+            n, (*interval, "df_residual", "p_adjusted"), (*groups, positive)
         )
     for name in ("d_z", "d_rm", "d_av", "percent_change"):
-        found["wellbeing_change", name] = Finding(POSITIVE, ("estimate", *_EFFECT))
+        found["wellbeing_change", name] = Finding(positive, ("estimate", *_EFFECT))
     for name, group in zip(UTILIZATION_TYPES, positive_by_type, strict=True):
         found["wellbeing_change_group_means", name] = Finding(group, interval)
-    for analysis, regression in REGRESSIONS.items():
+    for analysis, regression in study.regressions.items():
         for term in ("(Intercept)", *regression.terms):
-            found[analysis, term] = Finding(SAMPLE, _COEFFICIENT)
+            found[analysis, term] = Finding(sample(study, screen), _COEFFICIENT)
+    return found
+
+
+def _compared(grouping: Grouping, tests: tuple[str, ...]) -> dict[tuple[str, str], Finding]:
+    """The medians of a grouping's levels and the tests between them."""
+    name, ids = attribute(grouping), grouping.level_ids
+    groups = {level: COHORT.narrow({name: level}) for level in ids}
+    known = COHORT if grouping.id == CARE else COHORT.narrow({name: ids})
+    found = {
+        ("alliance_group_medians", level.term): Finding(groups[level.id], ("estimate",)) for level in grouping.levels
+    }
+    if len(ids) == 2:
+        [(first, second)] = grouping.contrasts
+        found[grouping.analysis, f"{first} - {second}"] = Finding(
+            COHORT.narrow({name: (first, second)}),
+            ("estimate", "statistic", "p_value", *_EFFECT),
+            (groups[first], groups[second]),
+        )
+        return found
+    found[grouping.analysis, grouping.id] = Finding(known, tests, tuple(groups.values()))
+    for first, second in grouping.contrasts:
+        found[f"{grouping.analysis}_dunn", f"{first} - {second}"] = Finding(
+            COHORT.narrow({name: (first, second)}),
+            ("estimate", "std_error", "statistic", "p_value", "p_adjusted"),
+            (groups[first], groups[second], known),
+        )
     return found
 
 
@@ -228,12 +339,14 @@ _COEFFICIENT: Final = (
     *("df", "df_residual", "p_value", "ci_low", "ci_high", "effect_size"),
 )
 
-_DUMMIES: Final[Mapping[str, Count]] = {
-    "male": COHORT.narrow({"sex": "male"}),
-    "telecoaching": POSITIVE.narrow({"utilization_type": "telecoaching"}),
-    "both": POSITIVE.narrow({"utilization_type": "both"}),
-}
-"""Terms that are 0 or 1: of which count their ones are a part."""
+
+def _ones_of(predictor: Predictor, screen: Screen) -> dict[str, Count]:
+    """Terms of a predictor that are 0 or 1: of which count their ones are a part."""
+    if predictor.grouping is None:
+        return {}
+    of = screen.positive if predictor.grouping.id == CARE else COHORT
+    return {term: of.narrow({attribute(predictor.grouping): term}) for term in predictor.terms}
+
 
 UNPRINTED_MARGIN: Final = 5
 """How much larger than ``min_cell`` a group has to be that no table counts."""
@@ -243,6 +356,9 @@ UNPRINTED_MARGIN: Final = 5
 class InferenceResults:
     """``marts.inference_results``: tests, contrasts and coefficients."""
 
+    study: Study
+    findings: Mapping[tuple[str, str], Finding]
+    screen: Screen = Screen()
     labels: tuple[str, ...] = (*("analysis", "term", "method", "estimate_name", "statistic_name", "effect_size_name"),)
     figures: tuple[str, ...] = (
         *("n", "estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic", "df"),
@@ -258,7 +374,6 @@ class InferenceResults:
         ),
         "note",
     )
-    findings: Mapping[tuple[str, str], Finding] = field(default_factory=_findings)
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
         """A row stays or goes as a whole: any figure of a test may tell its n and the groups that it compares.
@@ -289,54 +404,67 @@ class InferenceResults:
         self._read_ranks(reading, rows)
         return reading
 
-    @staticmethod
-    def _read_dummies(reading: Reading, rows: Sequence[Mapping[Any, object]], min_cell: int) -> None:
+    def _read_dummies(self, reading: Reading, rows: Sequence[Mapping[Any, object]], min_cell: int) -> None:
         """Hide what tells of few people in the coefficients of 0/1 terms.
 
         β ÷ (b ÷ sd(y)) is the SD of the term, and with p = m/n of m ones among n: sd² (n − 1)/n = p(1 − p). So β counts
-        the ones, up to m and n − m, and is never shown. Both numbers are judged. No table prints them, and so nothing
-        else can be withheld in their stead: if either is below ``min_cell`` + :data:`UNPRINTED_MARGIN`, the rows of the
-        term go, and whoever sees that they are gone still thinks ``min_cell`` or more possible. The utilization types
-        share their model with its interactions: one that is too small takes the whole analysis with it.
+        the ones, up to m and n − m, and is never shown. Both numbers are judged, and of the terms of one grouping what
+        they leave for its reference. No table prints them, and so nothing else can be withheld in their stead: if one
+        is below ``min_cell`` + :data:`UNPRINTED_MARGIN`, the rows of the term go, and whoever sees that they are gone
+        still thinks ``min_cell`` or more possible. The terms of a moderator share their model with its interactions:
+        one that is too small takes the whole analysis with it.
         """
+        least = min_cell + UNPRINTED_MARGIN
+        regressions, predictors = self.study.regressions, self.study.predictors.values()
+        ones_of = {term: of for one in predictors for term, of in _ones_of(one, self.screen).items()}
+        of_moderators = {term for analysis, one in self.study.moderations.items() for term in one.terms}
+        sizes: dict[tuple[str, str], tuple[int, float]] = {}
         small: set[tuple[str, str]] = set()
         for row in rows:
             analysis, term = str(row["analysis"]), str(row["term"])
-            if analysis not in REGRESSIONS or term not in _DUMMIES:
+            if analysis not in regressions or term not in ones_of:
                 continue
             n = number_of(row["n"])
             beta, b = number_of(row["standardized_estimate"]), number_of(row["y_standardized_estimate"])
             if n is None or beta is None or b is None or b == 0:
                 continue
             ones = _ones(n, beta / b)
-            if ones is None or min(ones, n - ones) < min_cell + UNPRINTED_MARGIN:
+            if ones is None or min(ones, n - ones) < least:
                 small.add((analysis, term))
-        with_small_type = {analysis for analysis, term in small if term in UTILIZATION_TYPES}
+            else:
+                sizes[analysis, term] = (ones, n)
+        for analysis in regressions:
+            for one in predictors:
+                held = [sizes[analysis, term] for term in one.terms if (analysis, term) in sizes]
+                is_whole = one.grouping is not None and len(held) == len(one.terms) > 1 and one.grouping.id != CARE
+                if is_whole and held[0][1] - sum(ones for ones, _ in held) < least:
+                    small |= {(analysis, term) for term in one.terms}
+        with_small_type = {analysis for analysis, term in small if term in of_moderators}
         for k, figure in enumerate(reading.figures):
             analysis, term = str(rows[figure.row]["analysis"]), str(rows[figure.row]["term"])
-            if analysis not in REGRESSIONS:
+            if analysis not in regressions:
                 continue
-            dummies = [name for name in term.split(":") if name in _DUMMIES]
+            dummies = [name for name in term.split(":") if name in ones_of]
             reading.figures[k] = replace(
                 figure,
-                about=(*figure.about, *(_DUMMIES[name] for name in dummies)),
+                about=(*figure.about, *(ones_of[name] for name in dummies)),
                 hidden=analysis in with_small_type
                 or any((analysis, name) in small for name in dummies)
                 or (bool(dummies) and figure.column == "standardized_estimate"),
             )
 
-    @staticmethod
-    def _read_ranks(reading: Reading, rows: Sequence[Mapping[Any, object]]) -> None:
+    def _read_ranks(self, reading: Reading, rows: Sequence[Mapping[Any, object]]) -> None:
         """Let the figures of an analysis with aliased terms be about the groups of its 0/1 terms."""
+        regressions = self.study.regressions
         aliased = {
             str(row["analysis"])
             for row in rows
-            if row["analysis"] in REGRESSIONS and _is_aliased(row, len(REGRESSIONS[str(row["analysis"])].terms))
+            if row["analysis"] in regressions and _is_aliased(row, len(regressions[str(row["analysis"])].terms))
         }
         for k, figure in enumerate(reading.figures):
             analysis = str(rows[figure.row]["analysis"])
             if analysis in aliased:
-                about = (*figure.about, *model_groups(REGRESSIONS[analysis].terms))
+                about = (*figure.about, *model_groups(self.study, regressions[analysis].terms, self.screen))
                 reading.figures[k] = replace(figure, about=about)
 
 
@@ -349,11 +477,14 @@ def _is_aliased(row: Mapping[Any, object], terms: int) -> bool:
     return n is not None and df_residual is not None and df_residual != n - terms - 1
 
 
-def model_groups(terms: Sequence[str]) -> tuple[Count, ...]:
+def model_groups(study: Study, terms: Sequence[str], screen: Screen | None = None) -> tuple[Count, ...]:
     """Return the groups in the regressions' sample that a model of these terms tells apart."""
-    sexes = tuple(POSITIVE.narrow({"sex": sex}) for sex in KNOWN_SEX) if "male" in terms else ()
-    types = [term for term in terms if term in UTILIZATION_TYPES]
-    return (*sexes, *(SAMPLE.narrow({"utilization_type": name}) for name in (UTILIZATION_TYPES if types else ())))
+    groups: list[Count] = []
+    for one in study.predictors.values():
+        if one.grouping is not None and set(one.terms) & set(terms):
+            of = sample(study, screen) if one.grouping.id == CARE else (screen or Screen()).positive
+            groups += [of.narrow({attribute(one.grouping): level}) for level in one.grouping.level_ids]
+    return tuple(groups)
 
 
 def _ones(n: float, sd: float) -> int | None:
@@ -369,6 +500,8 @@ def _ones(n: float, sd: float) -> int | None:
 class ModelFit:
     """``marts.model_fit``: all figures belong to the n of the regressions."""
 
+    study: Study
+    screen: Screen = Screen()
     labels: tuple[str, ...] = ("analysis", "step", "terms")
     figures: tuple[str, ...] = (
         *("n", "r_squared", "delta_r_squared", "f_change", "df", "df_residual", "p_value", "model_p_value", "note"),
@@ -376,16 +509,17 @@ class ModelFit:
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
         """R², F and its degrees of freedom give n, and so does P with F."""
-        reading = Reading(table)
+        reading, everyone = Reading(table), sample(self.study, self.screen)
         for i, row in enumerate(frame.to_dict("records")):
-            if row["analysis"] not in REGRESSIONS:
+            regression = self.study.regressions.get(row["analysis"])
+            if regression is None:
                 raise DisclosureError(f"{table}: no rule for analysis {row['analysis']}")
             terms = str(row["terms"]).split(" + ")
-            if unknown := [term for term in terms if term not in REGRESSIONS[row["analysis"]].terms]:
+            if unknown := [term for term in terms if term not in regression.terms]:
                 raise DisclosureError(f"{table}: {row['analysis']}: no rule for term {', '.join(unknown)}")
-            reading.give(SAMPLE, row["n"])
-            about = (SAMPLE, *(model_groups(terms) if _is_aliased(row, len(terms)) else ()))
-            reading.figures += [Figure(i, column, (SAMPLE,), about) for column in self.figures]
+            reading.give(everyone, row["n"])
+            about = (everyone, *(model_groups(self.study, terms, self.screen) if _is_aliased(row, len(terms)) else ()))
+            reading.figures += [Figure(i, column, (everyone,), about) for column in self.figures]
         return reading
 
 
@@ -426,6 +560,7 @@ def _band(when: str, band: int) -> Mapping[str, str]:
 class Slopes:
     """``marts.alliance_slopes``: figures are about the sample of the regressions and the groups that are compared."""
 
+    study: Study
     labels: tuple[str, ...] = ("analysis", "level", "position")
     figures: tuple[str, ...] = (
         *("n", "alliance_score", "predicted", "ci_low", "ci_high", "slope", "slope_ci_low", "slope_ci_high", "note"),
@@ -433,21 +568,22 @@ class Slopes:
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
         """A line belongs to n; a model without some of its lines is about every group that it tells apart."""
-        reading = Reading(table)
+        reading, everyone = Reading(table), sample(self.study)
         partial = {row["analysis"] for row in frame.to_dict("records") if number_of(row["slope"]) is None}
+        factors = {term: one.grouping for one in self.study.predictors.values() for term in one.terms}
         for i, row in enumerate(frame.to_dict("records")):
-            if row["analysis"] not in REGRESSIONS:
+            moderator = self.study.moderations.get(row["analysis"])
+            if moderator is None:
                 raise DisclosureError(f"{table}: no rule for analysis {row['analysis']}")
-            reading.give(SAMPLE, row["n"])
-            terms = REGRESSIONS[row["analysis"]].terms
-            compared = UTILIZATION_TYPES if set(UTILIZATION_TYPES) & set(terms) else ()
-            groups = (
-                model_groups(terms)
-                if row["analysis"] in partial
-                else tuple(POSITIVE.narrow({"utilization_type": name}) for name in compared)
-            )
-            about = (SAMPLE, *groups)
-            reading.figures += [Figure(i, column, (SAMPLE,), about) for column in self.figures]
+            reading.give(everyone, row["n"])
+            of_moderator = factors.get(moderator.terms[0])
+            groups: tuple[Count, ...] = ()
+            if row["analysis"] in partial:
+                groups = model_groups(self.study, self.study.regressions[row["analysis"]].terms)
+            elif of_moderator is not None:
+                groups = tuple(POSITIVE.narrow({attribute(of_moderator): level}) for level in of_moderator.level_ids)
+            about = (everyone, *groups)
+            reading.figures += [Figure(i, column, (everyone,), about) for column in self.figures]
         return reading
 
 
@@ -502,21 +638,83 @@ class SourceSummary:
         return reading
 
 
-RULES: Final[Mapping[str, Rule]] = {
-    "eligibility_flow": EligibilityFlow(),
-    "table_1": Table1(),
-    "inference_results": InferenceResults(),
-    "model_fit": ModelFit(),
-    "exclusion_reasons": CountTable(
-        population="everyone",
-        dimensions={"criterion": {name: {"first_failed": name} for name in CRITERIA}, "reason": "reason"},
-        counts={"participants": {}},
-    ),
-    "alliance_distribution": Distribution(),
-    "wellbeing_transitions": Transitions(),
-    "alliance_slopes": Slopes(),
-    "source_summary": SourceSummary(),
-    "service_monthly": ServiceMonthly(),
-    "service_signals": ServiceSignals(),
-}
+@dataclass(frozen=True, slots=True)
+class ByInstrument:
+    """A table of several instruments: the rows of each are read by a rule of its own.
+
+    Attributes:
+        of: the rule of each instrument; all have the same labels and figures.
+    """
+
+    of: Mapping[str, Rule]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The instrument, and what the rules of the instruments say."""
+        return ("instrument", *next(iter(self.of.values())).labels)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """As the rules of the instruments say."""
+        return next(iter(self.of.values())).figures
+
+    def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
+        """Judge the rows of each instrument; raises :class:`DisclosureError` for one that the study does not name."""
+        reading = Reading(table)
+        named = frame["instrument"].astype(object).tolist()
+        if unknown := sorted({str(name) for name in named} - set(self.of)):
+            raise DisclosureError(f"{table}: no rule for instrument {', '.join(unknown)}")
+        for instrument, rule in self.of.items():
+            rows = [i for i, name in enumerate(named) if name == instrument]
+            part = rule.read(table, frame.iloc[rows].drop(columns="instrument").reset_index(drop=True), min_cell)
+            for one, value in part.counts.items():
+                reading.give(one, value)
+            reading.figures += [replace(figure, row=rows[figure.row]) for figure in part.figures]
+        return reading
+
+
+OUTCOMES: Final = ("outcome_results", "outcome_fit")
+"""Tables of a study with several instruments."""
+
+TABLES: Final = (
+    *("eligibility_flow", "table_1", "inference_results", "model_fit", "exclusion_reasons"),
+    *("alliance_distribution", "wellbeing_transitions", "alliance_slopes", "source_summary"),
+    *("sensitivity_results", "alliance_trajectory", "service_monthly", "service_signals"),
+)
 """The tables that may be published. A table without a rule is refused."""
+
+
+def rules(study: Study) -> Mapping[str, Rule]:
+    """Return the rule of every table that may be published of a study."""
+    criteria = tuple(one.id for one in study.criteria)
+    found: dict[str, Rule] = {
+        "eligibility_flow": EligibilityFlow(criteria),
+        "table_1": Table1(_counted(study), tuple(one.id for one in study.table_1 if one.number is not None)),
+        "inference_results": InferenceResults(study, _findings(study)),
+        "model_fit": ModelFit(study),
+        "exclusion_reasons": CountTable(
+            population="everyone",
+            dimensions={"criterion": {name: {"first_failed": name} for name in criteria}, "reason": "reason"},
+            counts={"participants": {}},
+        ),
+        "alliance_distribution": Distribution(),
+        "wellbeing_transitions": Transitions(),
+        "alliance_slopes": Slopes(study),
+        "source_summary": SourceSummary(),
+        "sensitivity_results": SensitivityResults(study, sample(study)),
+        "alliance_trajectory": Trajectory(),
+        "service_monthly": ServiceMonthly(),
+        "service_signals": ServiceSignals(),
+    }
+    if study.further_instruments:
+        screens = {one.id: Screen.of(study, one.id) for one in study.instruments}
+        found["outcome_results"] = ByInstrument(
+            {name: InferenceResults(study, _outcome_findings(study, one), one) for name, one in screens.items()}
+        )
+        found["outcome_fit"] = ByInstrument({name: ModelFit(study, one) for name, one in screens.items()})
+    return {name: found[name] for name in tables_of(study)}
+
+
+def tables_of(study: Study) -> tuple[str, ...]:
+    """Return the tables that may be published of a study."""
+    return (*TABLES, *(OUTCOMES if study.further_instruments else ()))

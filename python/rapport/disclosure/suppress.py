@@ -10,7 +10,6 @@ import pandas as pd
 
 from rapport.disclosure.counts import Count, CountSystem, DisclosureError, Population
 from rapport.disclosure.rules import Figure, Reading, Rule
-from rapport.disclosure.study import POPULATIONS, RULES
 
 SUPPRESSED = "suppressed"
 SUPPRESSED_COLUMNS = "suppressed_columns"
@@ -37,8 +36,8 @@ def disclose(
     tables: Mapping[str, pd.DataFrame],
     min_cell: int = 10,
     *,
-    rules: Mapping[str, Rule] = RULES,
-    populations: Mapping[str, Population] = POPULATIONS,
+    rules: Mapping[str, Rule],
+    populations: Mapping[str, Population],
     secondary: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables without the figures from which a small count could be told.
@@ -67,8 +66,8 @@ def judge(
     tables: Mapping[str, pd.DataFrame],
     min_cell: int = 10,
     *,
-    rules: Mapping[str, Rule] = RULES,
-    populations: Mapping[str, Population] = POPULATIONS,
+    rules: Mapping[str, Rule],
+    populations: Mapping[str, Population],
     secondary: bool = True,
 ) -> Verdict:
     """Decide what :func:`disclose` hides; arguments and errors as there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +32,15 @@ CALIBRATED, SYNTHETIC = "_calibration.json", "_synthetic.json"
 CHANGED = "it changed while it was read"
 
 
-def tables_of_sources(path: Path) -> list[DeclaredTable]:
-    """The tables of the raw export, as the sources' YAML declares them; only those that have a primary key."""
+def tables_of_sources(path: Path, further: Sequence[str] = ()) -> list[DeclaredTable]:
+    """The tables of the raw export, as the sources' YAML declares them; only those that have a primary key.
+
+    ``further``: the optional ones that are read.
+    """
     declared = []
     for table in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"][0]["tables"]:
+        if table.get("config", {}).get("meta", {}).get("optional") and table["name"] not in further:
+            continue
         columns = {column["name"]: column["data_type"] for column in table["columns"]}
         keys = [
             column["name"]
@@ -77,8 +83,11 @@ def read_into_warehouse(
     sources: Path,
     on_bad_rows: str,
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
+    further: Sequence[str] = (),
 ) -> pa.Table:
     """Read an export into schema ``raw`` and return the verdicts on its files.
+
+    ``further``: the optional tables that are read.
 
     Beside the views of :func:`rapport.reading.read_export` it writes ``raw.part_files`` (a row a file) and
     ``raw.export`` (one row: what the export says of itself). With ``on_bad_rows`` ``quarantine`` a value that cannot be
@@ -91,7 +100,7 @@ def read_into_warehouse(
         connection,
         folder,
         file_format,
-        tables_of_sources(sources),
+        tables_of_sources(sources, further),
         new_workspace(str(database)),
         max_unpacked_bytes=max_unpacked_bytes,
         build_id=build_id,

@@ -15,18 +15,18 @@ import pandas as pd
 
 from rapport.disclosure import SUPPRESSED, SUPPRESSED_COLUMNS
 from rapport.disclosure.rules import number_of
+from rapport.studies import Study
 from rapport.study import UTILIZATION_TYPES
 
-GROUPS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    "sex": tuple(("alliance_group_medians", name) for name in ("female", "male")),
-    "country": tuple(("alliance_group_medians", name) for name in ("within_usa", "outside_usa")),
-    "screen": tuple(("alliance_group_medians", f"screened_{name}") for name in ("positive", "negative")),
-    "type": tuple(("alliance_group_medians", name) for name in UTILIZATION_TYPES),
-    "type of the positive": tuple(("wellbeing_change_group_means", name) for name in UTILIZATION_TYPES),
-}
-"""Groups of ``ops.findings_history`` that share nobody; together with the rest each set is the whole cohort."""
+_MEDIANS: Final = "alliance_group_medians"
+TOTAL: Final = (_MEDIANS, "total")
 
-TOTAL: Final = ("alliance_group_medians", "total")
+
+def groups_of(study: Study) -> list[tuple[tuple[str, str], ...]]:
+    """Return groups of ``ops.findings_history`` that share nobody; with the rest each set is the whole cohort."""
+    found = [tuple((_MEDIANS, level.term) for level in one.levels) for one in study.groupings]
+    return [*found, tuple(("wellbeing_change_group_means", name) for name in UTILIZATION_TYPES)]
+
 
 QUANTITIES: Final[Mapping[str, str]] = {
     "everyone": "Participants in the export",
@@ -50,13 +50,14 @@ class Earlier:
     counts: Mapping[str, int | None]
 
 
-def people_apart(findings: pd.DataFrame, one: str, other: str) -> int | None:
+def people_apart(study: Study, findings: pd.DataFrame, one: str, other: str) -> int | None:
     """Return how many people, at least, were added, removed or changed between two builds.
 
     In each set of groups that share nobody, whoever was added or moved raises one number, and whoever was removed or
     moved lowers one; the larger of the two sums is a lower bound.
 
     Args:
+        study: whose groups are counted.
         findings: ``ops.findings_history``; columns build_id, analysis, term, n.
         one: id of a build.
         other: id of the other.
@@ -69,7 +70,7 @@ def people_apart(findings: pd.DataFrame, one: str, other: str) -> int | None:
         return None
     first, second = sizes
     bounds = []
-    for groups in GROUPS.values():
+    for groups in groups_of(study):
         if any(group not in found for group in groups for found in sizes):
             return None
         changes = [second[group] - first[group] for group in groups]
@@ -94,19 +95,25 @@ def counts_of(tables: Mapping[str, pd.DataFrame]) -> dict[str, int | None]:
     flow = tables["eligibility_flow"].set_index("criterion")["participants"]
     table_1 = tables["table_1"]
     total = table_1[(table_1["utilization_type"] == "total") & (table_1["statistic"] == "n")].set_index("variable")
-    fit = tables["model_fit"]
+    results, fit = tables["inference_results"], tables["model_fit"]
     found = {
         "everyone": flow["all"],
         "cohort": total["value"]["participants"],
-        "positive": total["value"]["screened_positive"],
-        "sample": fit.loc[fit["analysis"] == "alliance_predicts_wellbeing", "n"].iloc[0],
+        "positive": results.loc[results["analysis"] == "wellbeing_change", "n"].iloc[0],
+        "sample": fit["n"].iloc[0],
     }
     numbers = {name: number_of(value) for name, value in found.items()}
     return {name: None if value is None else round(value) for name, value in numbers.items()}
 
 
 def history(
-    earlier: Iterable[Earlier], findings: pd.DataFrame, build_id: str, min_cell: int, *, is_synthetic: bool
+    earlier: Iterable[Earlier],
+    study: Study,
+    findings: pd.DataFrame,
+    build_id: str,
+    min_cell: int,
+    *,
+    is_synthetic: bool,
 ) -> pd.DataFrame:
     """Return the history of a release: the rounded counts of earlier ones, newest first, where they may be compared.
 
@@ -117,7 +124,7 @@ def history(
         if (release.manifest["data"] == "synthetic") is not is_synthetic:
             continue
         build = release.manifest["build"]
-        apart = people_apart(findings, str(build["build_id"]), build_id)
+        apart = people_apart(study, findings, str(build["build_id"]), build_id)
         note = None
         if apart is None:
             note = "not compared: its build is not in the history of this warehouse"

@@ -43,11 +43,13 @@ def make_release(database: Path, out: Path) -> Made:
     publication = read_publication(database)
     build_id = str(publication.build["build_id"])
     frozen = list({r.build_id: r for r in [*before, *standing] if r.build_id != build_id}.values())
+    _require_same_study(publication, [*before, *standing], out)
     _require_same_rules(publication, frozen, out)
     tables = protect(publication)
     least = threshold(publication.min_cell, publication.round_counts)
     tables["history"] = history(
         [Earlier(release.manifest, counts_of(release.tables())) for release in frozen],
+        publication.study,
         publication.findings,
         build_id,
         least,
@@ -62,6 +64,7 @@ def make_release(database: Path, out: Path) -> Made:
         "protection": "marked" if publication.is_synthetic else "applied",
         "is_calibrated": publication.is_calibrated,
         "build": publication.build,
+        "study": publication.study.definition,
         "source": publication.source,
         "min_cell": publication.min_cell,
         "round_counts": 1 if publication.is_synthetic else publication.round_counts,
@@ -73,7 +76,7 @@ def make_release(database: Path, out: Path) -> Made:
         raise Impossible(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
     close, untold = [], []
     for release in [] if publication.is_synthetic else frozen:
-        apart = people_apart(publication.findings, release.build_id, build_id)
+        apart = people_apart(publication.study, publication.findings, release.build_id, build_id)
         if apart is None:
             untold.append(int(release.manifest["build"]["build_number"]))
         elif apart < least:
@@ -93,6 +96,17 @@ def _before(out: Path) -> tuple[list[Release], list[Release]]:
         return [open_release(out)] if out.exists() and any(out.iterdir()) else [], frozen
     except NoRelease as error:
         raise Impossible(f"{error}; choose another folder, or remove this one yourself") from error
+
+
+def _require_same_study(publication: Publication, before: list[Release], out: Path) -> None:
+    """A folder holds the releases of one study: the history beside them compares their counts."""
+    for release in before:
+        theirs = (release.manifest.get("study") or {}).get("name", publication.study.name)
+        if theirs != publication.study.name:
+            raise Refused(
+                f"{out} holds a release of the study {theirs}, and this is one of {publication.study.name}: choose"
+                " another folder (--out)"
+            )
 
 
 def _require_same_rules(publication: Publication, frozen: list[Release], out: Path) -> None:

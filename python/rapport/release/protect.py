@@ -16,18 +16,22 @@ from typing import Any, Final
 import pandas as pd
 
 from rapport.disclosure import (
-    RULES,
     SUPPRESSED,
     SUPPRESSED_COLUMNS,
     DisclosureError,
     judge,
+    populations,
     quiet_solver,
+    rules,
+    tables_of,
 )
-from rapport.disclosure.rules import number_of, text_of
+from rapport.disclosure.rules import Rule, number_of, text_of
+from rapport.disclosure.sensitivity import RATES as RELIABLE_RATES
 from rapport.disclosure.service import VALUE_ONLY
-from rapport.disclosure.study import UNPRINTED_MARGIN
+from rapport.disclosure.study import OUTCOMES, UNPRINTED_MARGIN, SourceSummary
 from rapport.release.publication import PERCENTILES, PRINTED, Publication
 from rapport.release.rescale import as_of_rounded_n
+from rapport.release.rescale_sensitivity import sensitivity_of_rounded_n
 from rapport.release.rounding import (
     DECIMALS,
     middle,
@@ -42,11 +46,16 @@ from rapport.release.rounding import (
 from rapport.service import COUNTS as COUNTS_OF_SERVICE
 from rapport.service import KEYS, MEANS, service_signals
 from rapport.statistics.proportions import wilson
-from rapport.study import REGRESSIONS, UTILIZATION_TYPES
+from rapport.studies import Study
+from rapport.study import PARTICIPANTS, UTILIZATION_TYPES
 
 Hidden = dict[str, set[tuple[int, str]]]
 
-RATES: Final = ("clinical_recovery", "clinical_improvement")
+RATES: Final = (
+    *(("clinical_recovery", "screened_positive"), ("clinical_improvement", "screened_positive")),
+    *(("reliable_change", term) for term in RELIABLE_RATES),
+)
+"""Analysis and term of the shares of people."""
 LOWEST_SCORE, HIGHEST_SCORE = 1.0, 5.0
 EXTREMES: Final = ("min", "max")
 COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -56,8 +65,12 @@ COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "wellbeing_transitions": ("participants",),
     "inference_results": ("n",),
     "model_fit": ("n",),
+    "outcome_results": ("n",),
+    "outcome_fit": ("n",),
     "alliance_slopes": ("n",),
-    "source_summary": RULES["source_summary"].figures,
+    "sensitivity_results": ("n",),
+    "alliance_trajectory": ("participants",),
+    "source_summary": SourceSummary().figures,
     "verdicts": ("unexpected",),
 }
 """Columns of whole numbers of people or rows; Table 1 has them in rows."""
@@ -71,14 +84,16 @@ class _Tables:
     hidden: Hidden
     base: int
     min_cell: int
+    study: Study
+    rules: Mapping[str, Rule]
 
     def is_hidden(self, table: str, row: int, column: str) -> bool:
         """Whether a figure goes."""
         return (row, column) in self.hidden[table]
 
     def shown(self, table: str) -> Iterable[tuple[int, dict[str, Any]]]:
-        """Rows by position."""
-        return enumerate(self.records[table])
+        """Rows by position; none of a table that the study does not have."""
+        return enumerate(self.records.get(table, ()))
 
 
 def protect(publication: Publication) -> dict[str, pd.DataFrame]:
@@ -90,11 +105,15 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
         raise DisclosureError(f"round_counts is {publication.round_counts}; it must be a whole number, 1 or more")
     base = 1 if publication.is_synthetic else publication.round_counts
     least = threshold(publication.min_cell, publication.round_counts)
-    frames = {name: publication.tables[name] for name in RULES}
+    study = publication.study
+    of_study = rules(study)
+    released = tables_of(study)
+    frames = {name: publication.tables[name] for name in released}
     with quiet_solver():
-        verdict = judge(frames, least)
-    hidden: Hidden = {name: set(verdict.hidden[name]) for name in RULES}
-    tables = _Tables({name: _records(frame) for name, frame in publication.tables.items()}, hidden, base, least)
+        verdict = judge(frames, least, rules=of_study, populations=populations(study))
+    hidden: Hidden = {name: set(verdict.hidden[name]) for name in released}
+    all_records = {name: _records(frame) for name, frame in publication.tables.items()}
+    tables = _Tables(all_records, hidden, base, least, study, of_study)
     _hide_models(tables)
     _hide_verdicts(tables)
     _hide_signals(tables)
@@ -141,14 +160,29 @@ def _marked(frame: pd.DataFrame, hidden: set[tuple[int, str]]) -> pd.DataFrame:
 def _hide_models(tables: _Tables) -> None:
     """A line is made of its model's coefficients and goes with any of them; an analysis without types has no steps."""
     gone: dict[str, set[str]] = {}
+    regressions = tables.study.regressions
     for row, record in tables.shown("inference_results"):
-        if record["analysis"] in REGRESSIONS and tables.is_hidden("inference_results", row, "estimate"):
+        if record["analysis"] in regressions and tables.is_hidden("inference_results", row, "estimate"):
             gone.setdefault(record["analysis"], set()).add(record["term"])
-    whole = {analysis for analysis, terms in gone.items() if terms >= set(REGRESSIONS[analysis].terms)}
+    whole = {analysis for analysis, terms in gone.items() if terms >= set(regressions[analysis].terms)}
+    small = gone.get(tables.study.main_model, set()) & set(tables.study.dummies)
+    for row, record in tables.shown("sensitivity_results"):
+        if record["term"] in small:
+            tables.hidden["sensitivity_results"] |= {
+                (row, column) for column in rules(tables.study)["sensitivity_results"].figures
+            }
     for name, analyses in (("alliance_slopes", set(gone)), ("model_fit", whole)):
         for row, record in tables.shown(name):
             if record["analysis"] in analyses:
-                tables.hidden[name] |= {(row, column) for column in RULES[name].figures}
+                tables.hidden[name] |= {(row, column) for column in tables.rules[name].figures}
+    of_outcomes: dict[tuple[str, str], set[str]] = {}
+    for row, record in tables.shown("outcome_results"):
+        if record["analysis"] in regressions and tables.is_hidden("outcome_results", row, "estimate"):
+            of_outcomes.setdefault((record["instrument"], record["analysis"]), set()).add(record["term"])
+    for row, record in tables.shown("outcome_fit"):
+        terms = of_outcomes.get((record["instrument"], record["analysis"]), set())
+        if terms >= set(regressions[record["analysis"]].terms):
+            tables.hidden["outcome_fit"] |= {(row, column) for column in tables.rules["outcome_fit"].figures}
 
 
 def _hide_verdicts(tables: _Tables) -> None:
@@ -221,7 +255,7 @@ def _merge_bars(tables: _Tables) -> None:
         records = [tables.records[name][i] for i in bar]
         if any(tables.is_hidden(name, i, "participants") for i in bar):
             if not any(record["utilization_type"] == records[0]["utilization_type"] for record in merged):
-                hidden |= {(len(merged), column) for column in RULES[name].figures}
+                hidden |= {(len(merged), column) for column in tables.rules[name].figures}
                 merged.append(records[0] | {"score_from": LOWEST_SCORE, "score_to": HIGHEST_SCORE})
             continue
         merged.append(
@@ -249,13 +283,26 @@ def _coarsen(tables: _Tables) -> None:
             sums[record[per]] = sums.get(record[per], 0) + int(record["participants"])
         for record in tables.records[name]:
             record["percent"] = _share(record["participants"], sums[record[per]], base)
-    as_of_rounded_n(tables.records, base)
-    for name in ("inference_results", "model_fit", "alliance_slopes"):
-        for record in tables.records[name]:
+    as_of_rounded_n(tables.records, base, tables.study)
+    for instrument in tables.study.instruments:
+        parts = {"inference_results": "outcome_results", "model_fit": "outcome_fit", "alliance_slopes": ""}
+        of_one = {
+            name: [record for _, record in tables.shown(table) if record["instrument"] == instrument.id]
+            for name, table in parts.items()
+        }
+        as_of_rounded_n(of_one, base, tables.study)
+    margin = next(r["value"] for r in tables.records["build_parameters"] if r["parameter"] == "equivalence_margin")
+    sensitivity_of_rounded_n(tables.records, base, float(margin))
+    for record in tables.records["alliance_trajectory"]:
+        for column, decimals in DECIMALS["alliance_trajectory"].items():
+            if (value := number_of(record[column])) is not None:
+                record[column] = round(value, decimals or 0)
+    for name in ("inference_results", "model_fit", "alliance_slopes", "sensitivity_results", *OUTCOMES):
+        for _, record in tables.shown(name):
             record["note"] = _without_numbers(record["note"])
             _coarsen_statistics(name, record, base)
     for name, columns in COUNTS.items():
-        for record in tables.records[name]:
+        for _, record in tables.shown(name):
             for column in columns:
                 if (value := number_of(record[column])) is not None:
                     record[column] = middle(value, base)
@@ -325,13 +372,15 @@ def _coarsen_table_1(tables: _Tables) -> None:
         if record["statistic"] == "n"
     }
 
+    of_known = {one.id: one.grouping for one in tables.study.table_1 if one.grouping and one.percent_of_known}
+
     def base_of(record: Mapping[str, Any]) -> float:
         variable, column = record["variable"], record["utilization_type"]
-        if variable == "participants":
-            return n["participants", None, "total"]
-        if variable == "country":
-            return n["country", "within_usa", column] + n["country", "outside_usa", column]
-        return n["participants", None, column]
+        if variable == PARTICIPANTS:
+            return n[PARTICIPANTS, None, "total"]
+        if variable in of_known:
+            return sum(n[variable, level, column] for level in of_known[variable].level_ids)
+        return n[PARTICIPANTS, None, column]
 
     deviations = {
         (record["variable"], record["utilization_type"]): number_of(record["value"])
@@ -360,7 +409,7 @@ def _coarsen_table_1(tables: _Tables) -> None:
 def _coarsen_statistics(table: str, record: dict[str, Any], base: int) -> None:
     n = number_of(record["n"])
     shown = None if n is None else middle(n, base)
-    if record["analysis"] in RATES and n and number_of(record["estimate"]) is not None:
+    if (record["analysis"], record.get("term")) in RATES and n and number_of(record["estimate"]) is not None:
         hits = middle(n * float(record["estimate"]), base)
         rate = wilson(min(hits, shown or 0), shown or 0)
         for column in ("estimate", "ci_low", "ci_high"):

@@ -12,7 +12,8 @@ from typing import Any, Final
 import duckdb
 import pandas as pd
 
-from rapport.disclosure import RULES
+from rapport.disclosure import TABLES, tables_of
+from rapport.studies import Study
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_to_read
 
 ROUND_COUNTS: Final = 5
@@ -81,17 +82,19 @@ class Publication:
     Attributes:
         build: for the manifest: id, number, moment of publication (UTC), versions, revision, fingerprint of the input.
         source: name and form of the raw folder, and how many of the build's gates were open.
+        study: what was built.
         is_synthetic: the export said that its people are invented.
         is_calibrated: they are the study's twin.
         min_cell: var ``min_cell`` of the build.
         round_counts: var ``round_counts`` of the build; 1 leaves counts as they are.
         types: DuckDB types of the columns of each table.
-        tables: the tables of ``rapport.disclosure.RULES``, of :data:`QUERIES`, and of :data:`PRINTED` for the twin.
+        tables: the tables of ``rapport.disclosure.tables_of``, of :data:`QUERIES`, and of :data:`PRINTED` for the twin.
         findings: analysis, term and figures of each build that the history holds.
     """
 
     build: dict[str, Any]
     source: dict[str, Any]
+    study: Study
     is_synthetic: bool
     is_calibrated: bool
     min_cell: int
@@ -125,17 +128,21 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
     published = connection.execute(
         "select build_id, build_number, status, published_at, versions, git_revision, input_fingerprint,"
         " map_values(gates), publish.raw_folder, publish.raw_format, publish.is_synthetic, publish.is_calibrated,"
-        f" publish.min_cell, {rounding}, publish.table_name, publish.published_rows"
+        f" publish.min_cell, {rounding}, study_definition, publish.table_name, publish.published_rows"
         " from audit.publish left join ops.builds using (build_id)"
     ).fetchall()
     rows = {str(row[-2]): row[-1] for row in published}
-    if len({row[:6] for row in published}) != 1 or not set(RULES) <= rows.keys():
-        raise Refused(f"{database}: audit.publish does not speak of one build with {', '.join(RULES)}; build first")
+    if len({row[:6] for row in published}) != 1 or not set(TABLES) <= rows.keys():
+        raise Refused(f"{database}: audit.publish does not speak of one build with {', '.join(TABLES)}; build first")
     build_id, number, status, published_at, versions, revision, fingerprint, gates = published[0][:8]
-    raw_folder, raw_format, is_synthetic, is_calibrated, min_cell, round_counts = published[0][8:14]
+    raw_folder, raw_format, is_synthetic, is_calibrated, min_cell, round_counts, definition = published[0][8:15]
     if status != "published" or not isinstance(published_at, datetime):
         raise Refused(f"{database}: ops.builds does not say that the build of schema marts was published; build again")
-    queries = {name: f"from marts.{name}" for name in RULES} | dict(QUERIES)
+    if definition is None:
+        raise Refused(f"{database}: ops.builds does not say which study was built; build again")
+    study = Study.of(str(definition))
+    released = tables_of(study)
+    queries = {name: f"from marts.{name}" for name in released} | dict(QUERIES)
     if is_calibrated:
         queries |= {name: f"from marts.{name}" for name in PRINTED}
     types, tables = {}, {}
@@ -143,8 +150,8 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
         described = connection.execute(f"describe {query}").fetchall()
         types[name] = {str(row[0]): str(row[1]) for row in described}
         tables[name] = connection.execute(query).df()
-        if name in RULES and len(tables[name]) != rows[name]:
-            raise Refused(f"{database}: marts.{name} has {len(tables[name])} rows, published were {rows[name]}")
+        if name in released and len(tables[name]) != rows.get(name):
+            raise Refused(f"{database}: marts.{name} has {len(tables[name])} rows, published were {rows.get(name)}")
     tables["table_1"] = _with_percentiles(tables["table_1"], bool(is_synthetic))
     types["table_1"].pop("percentile", None)
     opened = [gate for gate in gates or () if gate == "open"]
@@ -163,6 +170,7 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
             "gates": len(gates or ()),
             "gates_open": len(opened),
         },
+        study=study,
         is_synthetic=bool(is_synthetic),
         is_calibrated=bool(is_calibrated),
         min_cell=int(min_cell),

@@ -22,14 +22,8 @@ from rapport.release.rounding import middle
 from rapport.statistics import distributions, effect_intervals, studentized_range
 from rapport.statistics.multiplicity import holm
 from rapport.statistics.result import CONFIDENCE_LEVEL
-from rapport.study import (
-    DUNN_CONTRASTS,
-    MEDIAN_GROUPS,
-    REGRESSIONS,
-    TUKEY_CONTRASTS,
-    TWO_GROUP_COMPARISONS,
-    UTILIZATION_TYPES,
-)
+from rapport.studies import Correlation, Grouping, Study
+from rapport.study import TUKEY_CONTRASTS, UTILIZATION_TYPES
 
 Record = dict[str, Any]
 Records = list[Record]
@@ -37,16 +31,17 @@ Records = list[Record]
 _UPPER: Final = (1.0 + CONFIDENCE_LEVEL) / 2.0
 
 
-def as_of_rounded_n(records: Mapping[str, Records], base: int) -> None:
+def as_of_rounded_n(records: Mapping[str, Records], base: int, study: Study) -> None:
     """Give ``inference_results``, ``model_fit`` and ``alliance_slopes`` the figures of rounded numbers, in place.
 
     Args:
         records: rows of the three tables with exact n, at full precision; n is left to be rounded.
         base: counts are rounded to the middle of so many; 1 leaves everything as it is.
+        study: whose analyses they are.
     """
-    if base == 1:
+    if base == 1 or not records["inference_results"]:
         return
-    findings = _Findings(records["inference_results"], base)
+    findings = _Findings(records["inference_results"], base, study)
     findings.rescale()
     for record in records["model_fit"]:
         _fit(record, base)
@@ -63,26 +58,35 @@ def _rounded_df(df: float, n: float, base: int) -> float:
 class _Findings:
     """The rows of ``inference_results`` by analysis and term, with the sizes of the groups."""
 
-    def __init__(self, records: Records, base: int) -> None:
-        self.base = base
+    def __init__(self, records: Records, base: int, study: Study) -> None:
+        self.base, self.study = base, study
         self.rows = {(str(record["analysis"]), str(record["term"])): record for record in records}
         self.residuals: dict[str, tuple[float, float]] = {}
         """Exact and rounded residual degrees of freedom of each regression."""
 
     def rescale(self) -> None:
         """All analyses; a row that has no figures stays as it is."""
-        self._correlation()
-        for analysis, (grouping, *levels) in TWO_GROUP_COMPARISONS.items():
-            terms = {level: term for term, (of, level) in MEDIAN_GROUPS.items() if of == grouping}
-            self._mann_whitney(self.rows[analysis, " - ".join(levels)], [terms[level] for level in levels])
-        self._kruskal_wallis()
-        self._dunn()
+        if ("alliance_group_medians", "total") in self.rows:
+            self._alliance()
         self._paired()
         self._anova()
         self._tukey()
         for (analysis, _), record in self.rows.items():
-            if analysis in REGRESSIONS:
+            if analysis in self.study.regressions:
                 self._coefficient(analysis, record)
+
+    def _alliance(self) -> None:
+        """Aim 1, which a table of several instruments does not have."""
+        for correlation in self.study.correlations:
+            self._correlation(correlation)
+        for grouping in self.study.groupings:
+            if len(grouping.levels) == 2:
+                [levels] = grouping.contrasts
+                terms = [grouping.level(level).term for level in levels]
+                self._mann_whitney(self.rows[grouping.analysis, " - ".join(levels)], terms)
+            else:
+                self._kruskal_wallis(grouping)
+                self._dunn(grouping)
 
     def _n(self, *key: str) -> float:
         return number_of(self.rows[key[0], key[1]]["n"]) or 0.0
@@ -92,8 +96,8 @@ class _Findings:
         n = number_of(record["n"]) or 0.0
         return n, float(middle(n, self.base))
 
-    def _correlation(self) -> None:
-        record = self.rows["alliance_vs_age", "age_years"]
+    def _correlation(self, correlation: Correlation) -> None:
+        record = self.rows[correlation.analysis, correlation.id]
         n, shown = self._sizes(record)
         t, rho = number_of(record["statistic"]), number_of(record["estimate"])
         if t is None or rho is None:
@@ -118,9 +122,9 @@ class _Findings:
             z = distributions.normal_quantile(p / 2.0) * math.sqrt(shown / n)
             record["p_value"] = distributions.normal_two_sided_p(z)
 
-    def _kruskal_wallis(self) -> None:
+    def _kruskal_wallis(self, grouping: Grouping) -> None:
         """H is n − 1 times the share of the ranks' squares that lies between the groups."""
-        record = self.rows["alliance_by_utilization", "utilization_type"]
+        record = self.rows[grouping.analysis, grouping.id]
         n, shown = self._sizes(record)
         h, df = number_of(record["statistic"]), number_of(record["df"])
         if h is None or df is None:
@@ -132,17 +136,17 @@ class _Findings:
             limits = effect_intervals.of_rank_eta_squared(h, df, round(shown))
             _limits(record, limits, effect_intervals.NO_ETA_SQUARED)
 
-    def _dunn(self) -> None:
+    def _dunn(self, grouping: Grouping) -> None:
         """Mean ranks grow with everybody's number, their standard error also with the groups'."""
-        n = self._n("alliance_by_utilization", "utilization_type")
+        n = self._n(grouping.analysis, grouping.id)
         shown = float(middle(n, self.base))
         changed = []
-        for contrast in DUNN_CONTRASTS:
-            record = self.rows["alliance_by_utilization_dunn", " - ".join(contrast)]
+        for contrast in grouping.contrasts:
+            record = self.rows[f"{grouping.analysis}_dunn", " - ".join(contrast)]
             estimate, error = number_of(record["estimate"]), number_of(record["std_error"])
             if estimate is None or error is None:
                 continue
-            sizes = [self._n("alliance_group_medians", name) for name in contrast]
+            sizes = [self._n("alliance_group_medians", grouping.level(name).term) for name in contrast]
             record["estimate"] = estimate * (shown + 1) / (n + 1)
             error *= math.sqrt(shown * (shown + 1) / (n * (n + 1))) * self._of_pair(sizes)
             record["std_error"], record["statistic"] = error, record["estimate"] / error

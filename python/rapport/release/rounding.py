@@ -16,16 +16,25 @@ MANY: Final = 100
 
 MOST_DECIMALS: Final = 3
 
+_OF_RESULTS: Final[Mapping[str, int | None]] = {
+    **dict.fromkeys(("estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic"), 3),
+    **dict.fromkeys(("ci_low", "ci_high", "effect_size", "effect_size_low", "effect_size_high"), 3),
+    **dict.fromkeys(("p_value", "p_adjusted"), None),
+}
+_OF_FIT: Final[Mapping[str, int | None]] = {
+    **dict.fromkeys(("r_squared", "delta_r_squared", "f_change"), 3),
+    **dict.fromkeys(("p_value", "model_p_value"), None),
+}
 DECIMALS: Final[Mapping[str, Mapping[str, int | None]]] = {
-    "inference_results": {
-        **dict.fromkeys(("estimate", "std_error", "standardized_estimate", "y_standardized_estimate", "statistic"), 3),
-        **dict.fromkeys(("ci_low", "ci_high", "effect_size", "effect_size_low", "effect_size_high"), 3),
+    "inference_results": _OF_RESULTS,
+    "model_fit": _OF_FIT,
+    "outcome_results": _OF_RESULTS,
+    "outcome_fit": _OF_FIT,
+    "sensitivity_results": {
+        **dict.fromkeys(("estimate", "std_error", "statistic", "ci_low", "ci_high"), 3),
         **dict.fromkeys(("p_value", "p_adjusted"), None),
     },
-    "model_fit": {
-        **dict.fromkeys(("r_squared", "delta_r_squared", "f_change"), 3),
-        **dict.fromkeys(("p_value", "model_p_value"), None),
-    },
+    "alliance_trajectory": {"alliance_mean": 2, "top_share": 2},
     "alliance_slopes": dict.fromkeys(
         ("alliance_score", "predicted", "ci_low", "ci_high", "slope", "slope_ci_low", "slope_ci_high"), 3
     ),

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rapport.report.labels import LEVELS, MODERATIONS, TERMS, UTILIZATION
+from rapport.report.labels import lines_of, utilization
 from rapport.report.published import Published, Record
-from rapport.report.rich import Part, Rich, count, fixed, interval, joined, percent, plain, rich
-from rapport.report.sentences import parameter, why_missing
+from rapport.report.rich import HIDDEN, Part, Rich, count, fixed, interval, joined, percent, plain, rich
+from rapport.report.sentences import cutoff_var, parameter, why_missing
+from rapport.studies import ALLIANCE, CARE_TYPES, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,9 +32,10 @@ _VARIABLES = {
     SERIES[1]: "var(--series-2)",
     SERIES[2]: "var(--series-3)",
 }
-_LINES, _MARKERS = ("-", "--", ":"), ("o", "s", "D")
+_LINES, _MARKERS = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 3))), ("o", "s", "D")
+_PANELS = {1: "A panel", 2: "Two panels", 3: "Three panels", 4: "Four panels"}
 WIDE, NARROW = 7.6, 3.5  # inches, at 100 to the inch
-TYPES = ("teletherapy", "telecoaching", "both")
+TYPES = CARE_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def pictures(data: Published) -> list[Picture]:
 # --- Drawing
 
 
-def _svg(name: str, draw: Callable[[Canvas, bool], None], height: float, narrow_height: float) -> tuple[str, str]:
+def draw_svg(name: str, draw: Callable[[Canvas, bool], None], height: float, narrow_height: float) -> tuple[str, str]:
     """Return the wide and the narrow form."""
     return tuple(  # type: ignore[return-value]
         _one_svg(f"{name}-{'narrow' if narrow else 'wide'}", draw, narrow, narrow_height if narrow else height)
@@ -134,9 +136,22 @@ def _inline(svg: str, name: str) -> str:
     return re.sub(r"\s*\n\s*", " ", svg)
 
 
-def _grid(axes: Axes, axis: Any) -> None:
+def grid_lines(axes: Axes, axis: Any) -> None:
+    """Draw faint lines behind the figures."""
     axes.grid(visible=True, axis=axis, color=FAINT, linewidth=0.5, alpha=0.5)
     axes.set_axisbelow(True)
+
+
+def _leave_empty(panels: Sequence[Axes], *, narrow: bool) -> None:
+    """Take the axes from panels in which nothing is drawn, and label those beside them in their stead."""
+    empty = [axes for axes in panels if not axes.has_data()]
+    for axes in empty:
+        axes.set_axis_off()
+        if not axes.texts:
+            axes.text(0.5, 0.5, HIDDEN, transform=axes.transAxes, ha="center", va="center", fontsize=12)
+    drawn = [axes for axes in panels if axes not in empty]
+    if empty and drawn:
+        drawn[-1 if narrow else 0].tick_params(labelbottom=True, labelleft=True)
 
 
 def _why_no_counts(records: Sequence[Record]) -> str:
@@ -148,7 +163,8 @@ def _why_no_counts(records: Sequence[Record]) -> str:
     return ""
 
 
-def _nothing(name: str, title: str, why_not: str) -> Picture:
+def nothing(name: str, title: str, why_not: str) -> Picture:
+    """Return a picture that cannot be drawn, with the reason."""
     return Picture(name, title, plain(""), "", "", NumbersBehind((), ()), why_not)
 
 
@@ -157,10 +173,10 @@ def _nothing(name: str, title: str, why_not: str) -> Picture:
 
 def distribution(data: Published) -> Picture:
     """How alliance scores are distributed within each utilization type."""
-    name, title = "distribution", "Alliance scores by utilization type"
+    name, title, names = "distribution", "Alliance scores by utilization type", utilization(data.study)
     records = list(data.records("alliance_distribution"))
     if why_not := _why_no_counts(records):
-        return _nothing(name, title, why_not)
+        return nothing(name, title, why_not)
     classes = list(_classes())
     labels = [_class_label(low, high) for low, high in classes]
     by_type = {group: [r for r in records if r.text("utilization_type") == group] for group in TYPES}
@@ -183,9 +199,7 @@ def distribution(data: Published) -> Picture:
                     text = f"{share.value:.0f}%{mark}" if is_top or len(covered) > 1 else mark
                     weight = "bold" if is_top else "normal"
                     axes.text(middle, height + 1, text, ha="center", va="bottom", fontweight=weight)
-            if all(record.number("percent").value is None for record in by_type[group]):
-                axes.text(len(classes) / 2 - 0.5, tallest / 2, "‡", ha="center", va="center")
-            axes.set_title(UTILIZATION[group])
+            axes.set_title(names[group])
             axes.set_xlim(-0.6, len(classes) - 0.4)
             axes.set_xticks(
                 range(len(classes)),
@@ -195,13 +209,15 @@ def distribution(data: Published) -> Picture:
                 rotation_mode="anchor",
             )
             axes.set_ylim(0, tallest * 1.18 or 1)
-            _grid(axes, "y")
+            grid_lines(axes, "y")
+        _leave_empty(panels, narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
-        figure.supylabel("Percent of participants", fontsize=9.5)
+        per = " per class" if any(len(_covered(record, by_type)) > 1 for record in records) else ""
+        figure.supylabel(f"Percent of participants{per}", fontsize=9.5)
 
-    wide, narrow = _svg(name, draw, 3.1, 6.0)
+    wide, narrow = draw_svg(name, draw, 3.1, 6.0)
     at_the_top = [
-        rich("{share} ({name})", share=percent(record.number("percent")), name=UTILIZATION[group].lower())
+        rich("{share} ({name})", share=percent(record.number("percent")), name=names[group].lower())
         for group in TYPES
         for record in by_type[group]
         if record.row["score_from"] == 5.0 and record.number("percent").value is not None
@@ -217,7 +233,7 @@ def distribution(data: Published) -> Picture:
         )
     rows: list[list[Part]] = [
         [
-            UTILIZATION[record.text("utilization_type")],
+            names[record.text("utilization_type")],
             _marked_class(record, by_type),
             count(record.number("participants")),
             percent(record.number("percent")),
@@ -269,15 +285,15 @@ def _class_label(low: object, high: object) -> str:
 
 def transitions(data: Published) -> Picture:
     """From which band of WHO-5 participants moved to which."""
-    name, title = "transitions", "WHO-5 from baseline to follow-up"
+    name, title = "transitions", f"{data.study.outcome.name} from baseline to follow-up"
     records = list(data.records("wellbeing_transitions"))
     if why_not := _why_no_counts(records):
-        return _nothing(name, title, why_not)
-    cutoff = int(float(data.parameter("who5_cutoff").text("value")))
+        return nothing(name, title, why_not)
+    outcome = data.study.outcome
     bands = sorted({(r.row[f"{when}_from"], r.row[f"{when}_to"]) for r in records for when in ("baseline", "followup")})
     labels = [f"{low}–{high}" for low, high in bands]
     at = {(r.row["baseline_from"], r.row["followup_from"]): r for r in records}
-    edge = sum(high <= cutoff for _, high in bands) - 0.5  # type: ignore[operator]
+    edge = sum(high <= outcome.cutoff for _, high in bands) - 0.5  # type: ignore[operator]
 
     def draw(figure: Canvas, narrow: bool) -> None:
         axes = figure.subplots()
@@ -304,18 +320,18 @@ def transitions(data: Published) -> Picture:
         axes.set_ylim(-0.5, size - 0.5)
         axes.set_xticks(range(size), labels)
         axes.set_yticks(range(size), labels)
-        axes.set_xlabel("WHO-5 at follow-up")
-        axes.set_ylabel("WHO-5 at baseline")
+        axes.set_xlabel(f"{outcome.name} at follow-up")
+        axes.set_ylabel(f"{outcome.name} at baseline")
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
 
-    wide, narrow = _svg(name, draw, 3.9, 3.6)
+    wide, narrow = draw_svg(name, draw, 3.9, 3.6)
     stayed = at.get((bands[0][0], bands[0][0]))
     alternative = rich(
         "Participants by band at baseline (rows) and follow-up (columns); the heavy lines are the cut-off at {cutoff}."
         " Stronger colour is a larger share of the row.",
-        cutoff=parameter(data, "who5_cutoff"),
+        cutoff=parameter(data, cutoff_var(data.study)),
     )
     if stayed is not None and stayed.number("participants").value is not None:
         alternative += rich(
@@ -354,31 +370,34 @@ def _square(x: int, y: int, alpha: float) -> Any:
 
 def changes(data: Published) -> Picture:
     """Mean change by utilization type, and the differences with Tukey's intervals."""
-    name, title = "changes", "Change of WHO-5 by utilization type, among those who screened positive"
+    outcome, types = data.study.outcome.name, utilization(data.study)
+    name, title = "changes", f"Change of {outcome} by utilization type, among those who screened positive"
     means = [data.finding("wellbeing_change_group_means", group) for group in TYPES]
     tukey = list(data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"))
     if all(r.number("estimate").value is None for r in (*means, *tukey)):
-        return _nothing(name, title, why_missing(means[0]))
-    names = [_contrast(record) for record in tukey]
+        return nothing(name, title, why_missing(means[0]))
+    names = [_contrast(record, data.study) for record in tukey]
 
     def draw(figure: Canvas, narrow: bool) -> None:
         panels = figure.subplots(2, 1) if narrow else figure.subplots(1, 2)
-        _whiskers(panels[0], [UTILIZATION[group] for group in TYPES], means, SERIES)
+        _whiskers(panels[0], [types[group] for group in TYPES], means, SERIES)
         panels[0].set_title("Mean change, 95% CI")
         _whiskers(panels[1], names, tukey, (INK, INK, INK))
-        panels[1].axvline(0, color=INK, linewidth=1, linestyle="--")
+        if panels[1].has_data():
+            panels[1].axvline(0, color=INK, linewidth=1, linestyle="--")
         panels[1].set_title("Difference, Tukey 95% CI")
         for axes in panels:
-            axes.set_xlabel("WHO-5 points")
+            axes.set_xlabel(f"{outcome} points")
+        _leave_empty(panels, narrow=narrow)
 
-    wide, narrow = _svg(name, draw, 2.5, 4.4)
+    wide, narrow = draw_svg(name, draw, 2.5, 4.4)
     parts = [
-        rich("{group} {mean}", group=UTILIZATION[record.text("term")].lower(), mean=fixed(record.number("estimate")))
+        rich("{group} {mean}", group=types[record.text("term")].lower(), mean=fixed(record.number("estimate")))
         for record in means
         if record.number("estimate").value is not None
     ]
     alternative = rich(
-        "Points with intervals. Mean changes in WHO-5 points: {means}. Beside them the three"
+        f"Points with intervals. Mean changes in {outcome} points: {{means}}. Beside them the three"
         " pairwise differences; an interval"
         " that crosses the dashed line at zero leaves the direction open.",
         means=joined(parts, last=" and ") if parts else "none can be given",
@@ -390,7 +409,7 @@ def changes(data: Published) -> Picture:
             fixed(r.number("estimate")),
             interval(fixed(r.number("ci_low")), fixed(r.number("ci_high"))),
         ]
-        for label, r in [*((UTILIZATION[r.text("term")], r) for r in means), *zip(names, tukey, strict=True)]
+        for label, r in [*((types[r.text("term")], r) for r in means), *zip(names, tukey, strict=True)]
     ]
     return Picture(
         name,
@@ -398,19 +417,21 @@ def changes(data: Published) -> Picture:
         alternative,
         wide,
         narrow,
-        NumbersBehind(("Group or difference", "n", "WHO-5 points", "95% CI"), rows),
+        NumbersBehind(("Group or difference", "n", f"{outcome} points", "95% CI"), rows),
     )
 
 
-def _contrast(record: Record) -> str:
-    first, second = record.text("term").split(" - ")
-    return f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}"
+def _contrast(record: Record, study: Study) -> str:
+    (first, second), names = record.text("term").split(" - "), utilization(study)
+    return f"{names[first]} − {names[second].lower()}"
 
 
 def _whiskers(axes: Axes, labels: Sequence[str], records: Sequence[Record], colours: Sequence[str]) -> None:
     for position, (record, colour, marker) in enumerate(zip(records, colours, _MARKERS, strict=True)):
         value, low, high = (record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
         if value is None:
+            if record.number("estimate").is_hidden:
+                axes.text(0.5, position, HIDDEN, transform=axes.get_yaxis_transform(), ha="center", va="center")
             continue
         if low is not None and high is not None:
             axes.plot([low, high], [position, position], color=colour, linewidth=2, solid_capstyle="butt")
@@ -418,7 +439,7 @@ def _whiskers(axes: Axes, labels: Sequence[str], records: Sequence[Record], colo
     axes.set_yticks(range(len(labels)), [label.replace(" − ", " −\n") for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    _grid(axes, "x")
+    grid_lines(axes, "x")
 
 
 # --- Regressions
@@ -427,42 +448,45 @@ def _whiskers(axes: Axes, labels: Sequence[str], records: Sequence[Record], colo
 def forest(data: Published) -> Picture:
     """Standardized coefficients of Table 2 with their intervals."""
     name, title = "forest", "What goes with well-being at follow-up: standardized coefficients"
-    order = ("age_years", "male", "time_in_care", "baseline_score", "alliance")
-    records = [data.finding("alliance_predicts_wellbeing", term) for term in order]
+    main, labels = data.study.main_model, data.study.term_labels
+    order = data.study.regressions[main].terms
+    records = [data.finding(main, term) for term in order]
     drawn = [(r, _standardized(r)) for r in records]
     if all(values is None for _, values in drawn):
-        return _nothing(name, title, why_missing(records[0]))
+        return nothing(name, title, why_missing(records[0]))
 
     def draw(figure: Canvas, narrow: bool) -> None:
         axes = figure.subplots()
         for position, (record, values) in enumerate(drawn):
             if values is None:
+                if record.number("standardized_estimate").is_hidden:
+                    axes.text(0.5, position, HIDDEN, transform=axes.get_yaxis_transform(), ha="center", va="center")
                 continue
             _, beta, low, high = values
-            emphasis = record.text("term") == "alliance"
+            emphasis = record.text("term") == ALLIANCE
             colour = SERIES[0] if emphasis else INK
             axes.plot([low, high], [position, position], color=colour, linewidth=2.4 if emphasis else 1.6)
             axes.plot([beta], [position], marker="D" if emphasis else "o", markersize=7, color=colour)
         axes.axvline(0, color=INK, linewidth=1, linestyle="--")
         axes.set_yticks(
-            range(len(order)), [TERMS[term].replace(" (days)", "").replace(" (years)", "") for term in order]
+            range(len(order)), [labels[term].replace(" (days)", "").replace(" (years)", "") for term in order]
         )
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("β, SD of follow-up per SD")
-        _grid(axes, "x")
+        grid_lines(axes, "x")
 
-    wide, narrow = _svg(name, draw, 2.5, 2.7)
+    wide, narrow = draw_svg(name, draw, 1.0 + 0.3 * len(order), 1.2 + 0.3 * len(order))
     rows: list[list[Part]] = []
     for record, values in drawn:
         if values is None:
-            rows.append([TERMS[record.text("term")], fixed(record.number("standardized_estimate"), 3), "—"])
+            rows.append([labels[record.text("term")], fixed(record.number("standardized_estimate"), 3), "—"])
             continue
         per = values[0]
         scale = "standardized_estimate/estimate"
         rows.append(
             [
-                TERMS[record.text("term")],
+                labels[record.text("term")],
                 fixed(record.number("standardized_estimate"), 3),
                 interval(
                     fixed(record.number("ci_low"), 3, per, scale),
@@ -471,7 +495,7 @@ def forest(data: Published) -> Picture:
             ]
         )
     known = [(r, v) for r, v in drawn if v is not None]
-    clear = [TERMS[r.text("term")].lower() for r, (_, _, low, high) in known if low > 0 or high < 0]
+    clear = [labels[r.text("term")].lower() for r, (_, _, low, high) in known if low > 0 or high < 0]
     if not clear:
         verdict = "No interval is away from zero."
     elif len(clear) == len(known):
@@ -497,16 +521,30 @@ def _standardized(record: Record) -> tuple[float, float, float, float] | None:
     return per, beta, low * per, high * per
 
 
+def _without_kinks(
+    x: Sequence[float], y: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Return the line and the band that rounded points lie on: straight, and of a width whose square is a parabola."""
+    import numpy as np
+
+    line = np.polyval(np.polyfit(x, y, 1), x)
+    half = (np.array(high) - np.array(low)) / 2
+    width = np.sqrt(np.maximum(np.polyval(np.polyfit(x, half**2, 2), x), 0.0))
+    return list(x), line.tolist(), (line - width).tolist(), (line + width).tolist()
+
+
 def slope_lines(data: Published) -> Picture:
     """The line of well-being along alliance at the levels of each moderator."""
     name, title = "slope-lines", "Alliance and well-being at follow-up, at levels of the moderators"
+    outcome = data.study.outcome.name
+    moderations = data.study.moderations
     lines = {
         analysis: {
             level: points
-            for level in LEVELS
+            for level in lines_of(data.study, analysis)
             if (points := list(data.records("alliance_slopes", analysis=analysis, level=level)))
         }
-        for analysis in MODERATIONS
+        for analysis in moderations
     }
     drawable = [
         points
@@ -516,13 +554,15 @@ def slope_lines(data: Published) -> Picture:
     ]
     if not drawable:
         first = next(data.records("alliance_slopes"), None)
-        return _nothing(name, title, "there is no model" if first is None else why_missing(first))
+        return nothing(name, title, "there is no model" if first is None else why_missing(first))
     lowest = min(r.number("ci_low").value or 0.0 for points in drawable for r in points)
     highest = max(r.number("ci_high").value or 0.0 for points in drawable for r in points)
 
     def draw(figure: Canvas, narrow: bool) -> None:
-        panels = figure.subplots(3, 1, sharex=True) if narrow else figure.subplots(1, 3, sharey=True)
+        shape = (len(lines), 1) if narrow else (1, len(lines))
+        panels = figure.subplots(*shape, sharex=narrow, sharey=not narrow, squeeze=False).flat
         for axes, (analysis, levels) in zip(panels, lines.items(), strict=True):
+            labels = lines_of(data.study, analysis)
             for i, (level, points) in enumerate(levels.items()):
                 if points[0].number("predicted").value is None:
                     continue
@@ -530,20 +570,25 @@ def slope_lines(data: Published) -> Picture:
                     [r.number(column).value or 0.0 for r in points]
                     for column in ("alliance_score", "predicted", "ci_low", "ci_high")
                 )
-                axes.fill_between(x, low, high, color=SERIES[i], alpha=0.16, linewidth=0)
-                axes.plot(x, y, color=SERIES[i], linewidth=2, linestyle=_LINES[i], label=LEVELS[level].split(" (")[0])
-            axes.set_title(f"By {MODERATIONS[analysis]}")
+                if data.is_protected:
+                    x, y, low, high = _without_kinks(x, y, low, high)
+                axes.fill_between(x, low, high, color=SERIES[i % 3], alpha=0.16, linewidth=0)
+                line = _LINES[i % len(_LINES)]
+                label = labels[level].split(" (")[0]
+                axes.plot(x, y, color=SERIES[i % 3], linewidth=2, linestyle=line, label=label)
+            axes.set_title(f"By {moderations[analysis].label}")
             axes.set_ylim(lowest - 2, highest + 0.32 * (highest - lowest))  # room for the legend
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="upper left", frameon=False, fontsize=8.5, handlelength=2.6, labelspacing=0.25)
-            _grid(axes, "both")
+            grid_lines(axes, "both")
+        _leave_empty(panels, narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
-        figure.supylabel("Expected WHO-5 at follow-up", fontsize=9.5)
+        figure.supylabel(f"Expected {outcome} at follow-up", fontsize=9.5)
 
-    wide, narrow = _svg(name, draw, 3.3, 7.4)
+    wide, narrow = draw_svg(name, draw, 3.3, 0.4 + 7.0 / 3 * len(lines))
     alternative = plain(
-        "Three panels of straight lines with 95% bands: low, mean and high values of a moderator, or"
-        " the utilization types."
+        f"{_PANELS.get(len(lines), str(len(lines)))} of straight lines with 95% bands: low, mean and high values of a"
+        " moderator, or its groups."
         " Beside each other they show the association at each level; the table of moderations tests whether it differs."
     )
     rows: list[list[Part]] = []
@@ -552,12 +597,11 @@ def slope_lines(data: Published) -> Picture:
             for record in (points[0], points[-1]):
                 rows.append(
                     [
-                        f"By {MODERATIONS[analysis]}: {LEVELS[level].lower()}",
+                        f"By {moderations[analysis].label}: {lines_of(data.study, analysis)[level].lower()}",
                         fixed(record.number("alliance_score")),
                         fixed(record.number("predicted")),
                         interval(fixed(record.number("ci_low")), fixed(record.number("ci_high"))),
                     ]
                 )
-    return Picture(
-        name, title, alternative, wide, narrow, NumbersBehind(("Line", "Alliance", "Expected WHO-5", "95% CI"), rows)
-    )
+    numbers = NumbersBehind(("Line", "Alliance", f"Expected {outcome}", "95% CI"), rows)
+    return Picture(name, title, alternative, wide, narrow, numbers)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rapport.report.labels import CRITERIA, UTILIZATION
+from rapport.report.labels import EVERYONE, utilization
 from rapport.report.published import Published
 from rapport.report.rich import Rich, count, joined, plain, rich
+from rapport.studies import ALLIANCE, CARE_TYPES
+from rapport.studies.definition import filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Step:
 def steps(data: Published) -> list[Step]:
     """Return the boxes from everyone in the export to the cohort."""
     found = []
+    labels = {"all": EVERYONE} | {one.id: filled(one.label, one.values) for one in data.study.criteria}
     for record in data.records("eligibility_flow"):
         criterion = record.text("criterion")
         excluded = None
@@ -44,27 +47,31 @@ def steps(data: Published) -> list[Step]:
             )
             reasons = (*reasons, rich(template, n=count(quarantined)))
         found.append(
-            Step(
-                rich("{name}: {n}", name=CRITERIA[criterion], n=count(record.number("participants"))), excluded, reasons
-            )
+            Step(rich("{name}: {n}", name=labels[criterion], n=count(record.number("participants"))), excluded, reasons)
         )
     return found
 
 
 def analysed(data: Published) -> list[Rich]:
     """Return whom each aim is about."""
+    names = utilization(data.study)
     groups = joined(
         [
-            rich("{name} {n}", name=UTILIZATION[group].lower(), n=count(data.cell("participants", "n", group)))
-            for group in ("teletherapy", "telecoaching", "both")
+            rich("{name} {n}", name=names[group].lower(), n=count(data.cell("participants", "n", group)))
+            for group in CARE_TYPES
         ]
     )
+    factors = [one.grouping.label for one in data.study.covariates if one.grouping is not None]
+    known = f" and whose {' and '.join(factors)} is reported" if factors else ""
     return [
         rich("Aim 1, alliance: {n} ({groups})", n=count(data.cell("participants", "n")), groups=groups),
-        rich("Aim 2, well-being: {n} who screened positive", n=count(data.cell("screened_positive", "n"))),
         rich(
-            "Aim 3, alliance and well-being: {n} who screened positive and whose sex is reported",
-            n=count(data.finding("alliance_predicts_wellbeing", "alliance").number("n")),
+            "Aim 2, well-being: {n} who screened positive",
+            n=count(data.finding("wellbeing_change", "followup - baseline").number("n")),
+        ),
+        rich(
+            f"Aim 3, alliance and well-being: {{n}} who screened positive{known}",
+            n=count(data.finding(data.study.main_model, ALLIANCE).number("n")),
         ),
         *(
             [plain("Nobody is eligible: every analysis below says so.")]

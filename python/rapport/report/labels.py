@@ -4,65 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-UTILIZATION: Mapping[str, str] = {
-    "teletherapy": "Teletherapy",
-    "telecoaching": "Telecoaching",
-    "both": "Both",
-    "total": "Total",
-}
+from rapport.studies import CARE, Grouping, Level, Study
 
-TERMS: Mapping[str, str] = {
-    "(Intercept)": "(Intercept)",
-    "age_years": "Age (years)",
-    "male": "Sex (male)",
-    "time_in_care": "Time in care (days)",
-    "baseline_score": "Baseline well-being",
-    "alliance": "Alliance score",
-    "telecoaching": "Telecoaching",
-    "both": "Both",
-    "total_sessions": "Total sessions",
-    "alliance:telecoaching": "Alliance × telecoaching",
-    "alliance:both": "Alliance × both",
-    "alliance:baseline_score": "Alliance × baseline well-being",
-    "alliance:total_sessions": "Alliance × total sessions",
-}
+TOTAL = "total"
+EVERYONE = "Participants in the export"
 
-MODERATIONS: Mapping[str, str] = {
-    "moderation_by_utilization": "utilization type",
-    "moderation_by_baseline": "baseline well-being",
-    "moderation_by_sessions": "number of sessions",
-}
-
-LEVELS: Mapping[str, str] = {
+SPREAD: Mapping[str, str] = {
     "low": "Low (mean − SD)",
     "mean": "Mean",
     "high": "High (mean + SD)",
-    **UTILIZATION,
-}
-
-GROUPS: Mapping[str, str] = {
-    "female": "females",
-    "male": "males",
-    "within_usa": "participants within {home}",
-    "outside_usa": "participants outside {home}",
-    "positive": "participants who screened positive",
-    "negative": "participants who screened negative",
-    "teletherapy": "teletherapy",
-    "telecoaching": "telecoaching",
-    "both": "both modalities",
-}
-
-# analysis: the two groups, the terms of their medians, and what is compared
-TWO_GROUPS: Mapping[str, tuple[str, str, str, str, str]] = {
-    "alliance_by_sex": ("female", "male", "female", "male", "sex"),
-    "alliance_by_country": ("outside_usa", "within_usa", "outside_usa", "within_usa", "country"),
-    "alliance_by_depression_screen": (
-        "positive",
-        "negative",
-        "screened_positive",
-        "screened_negative",
-        "depression screen",
-    ),
 }
 
 LAYERS: Mapping[str, str] = {
@@ -71,17 +21,48 @@ LAYERS: Mapping[str, str] = {
     "accepted": "Rows in use",
     "rows": "Accounting of rows",
     "volumes": "Volumes",
+    "cohort": "Size of the cohort",
     "candidates": "Participants and Table 1",
     "findings": "Findings",
 }
 
-CRITERIA: Mapping[str, str] = {
-    "all": "Participants in the export",
-    "adult": "Adults",
-    "sponsored": "With the employer's benefit",
-    "registered": "Who registered on the platform",
-    "session": "With a completed session in the study window",
-    "baseline": "With a baseline assessment",
-    "followup": "With a follow-up assessment",
-    "rating": "With an alliance rating: the cohort",
-}
+
+def capital(text: str) -> str:
+    """Return a text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def utilization(study: Study) -> Mapping[str, str]:
+    """The utilization types and everyone, as the heads of columns."""
+    return {**{level.id: capital(level.name) for level in study.grouping(CARE).levels}, TOTAL: "Total"}
+
+
+def lines_of(study: Study, analysis: str) -> Mapping[str, str]:
+    """The lines of a moderation by level: low, mean and high, or the levels of a grouping."""
+    names = {level.id: capital(level.name) for one in study.factors.values() for level in one.levels}
+    return {level: SPREAD.get(level) or names[level] for level in study.moderations[analysis].levels}
+
+
+def name_of(level: Level, home: str) -> str:
+    """A level of a grouping in a table."""
+    return level.name.format(home=home)
+
+
+def phrase_of(level: Level, home: str) -> str:
+    """A level of a grouping in a sentence."""
+    return level.phrase.format(home=home)
+
+
+def two_groups(study: Study) -> list[tuple[Grouping, Level, Level]]:
+    """The groupings of two levels: the level that is first and the one that is taken from it."""
+    found = []
+    for one in study.groupings:
+        if len(one.levels) == 2:
+            [(first, second)] = one.contrasts
+            found.append((one, one.level(first), one.level(second)))
+    return found
+
+
+def more_groups(study: Study) -> list[Grouping]:
+    """The groupings of more than two levels."""
+    return [one for one in study.groupings if len(one.levels) > 2]

@@ -11,7 +11,9 @@ from typing import Any
 
 from rapport import statistics
 from rapport.report.published import Number, Published
-from rapport.report.rich import Part, Rich, count, marked, rich
+from rapport.report.rich import Part, Rich, count, joined, marked, rich
+from rapport.studies.definition import placeholders
+from rapport.studies.parameters import NUMBERS
 
 # What ran, in the order of the study: its name on the page, and the function that computed it.
 _PROCEDURES: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -84,17 +86,27 @@ def terms(data: Published) -> list[tuple[str, Rich]]:
             return count(Number(float(text), record.source("value")))
         return marked(text, record.source("value"), "text")
 
+    study = data.study
+    outcome = study.outcome
+
+    def of(place: str) -> Part:
+        return value(study.var_of(place) or "")
+
+    def of_outcome(key: str) -> Part:
+        return of(f"instruments.{outcome.id}.{key}")
+
     return [
         (
             "Study window",
-            rich("{start} to {end}, both days included.", start=value("study_start"), end=value("study_end")),
+            rich("{start} to {end}, both days included.", start=of("window.start"), end=of("window.end")),
         ),
         ("Session", rich("A completed session whose UTC date lies in the window.")),
         (
-            "WHO-5 score",
+            f"{outcome.name} score",
             rich(
-                "{points} times the sum of the five items; with a skipped item there is none.",
-                points=value("who5_points_per_item"),
+                "{points} times the sum of the {items} items; with a skipped item there is none.",
+                points=of_outcome("points_per_item"),
+                items=NUMBERS[outcome.items] if outcome.items < len(NUMBERS) else str(outcome.items),
             ),
         ),
         ("Baseline", rich("The latest scored assessment strictly before the first session.")),
@@ -104,8 +116,8 @@ def terms(data: Published) -> list[tuple[str, Rich]]:
                 "The latest scored assessment strictly after the last session, dated no later than"
                 " {end} and at least {days}"
                 " days after baseline.",
-                end=value("study_end"),
-                days=value("min_followup_days"),
+                end=of("window.end"),
+                days=of_outcome("followup_days"),
             ),
         ),
         ("Alliance score", rich("The sum of all answered alliance items of a participant, divided by their number.")),
@@ -113,34 +125,44 @@ def terms(data: Published) -> list[tuple[str, Rich]]:
             "Utilization type",
             rich("Teletherapy (sessions with therapists only), telecoaching (with coaches only), or both."),
         ),
-        ("Screened positive", rich("A baseline score of {cutoff} or less.", cutoff=value("who5_cutoff"))),
+        ("Screened positive", rich("A baseline score of {cutoff} or less.", cutoff=of_outcome("cutoff"))),
         (
             "Clinical recovery",
-            rich("Screened positive, and a follow-up score above {cutoff}.", cutoff=value("who5_cutoff")),
+            rich("Screened positive, and a follow-up score above {cutoff}.", cutoff=of_outcome("cutoff")),
         ),
         (
             "Clinical improvement",
-            rich("A gain of {points} WHO-5 points or more.", points=value("improvement_points")),
+            rich("A gain of {points} {scale} points or more.", points=of_outcome("improvement"), scale=outcome.name),
         ),
         (
             "Country",
             rich(
                 "Within or outside {country}; an unknown country is left out of the comparison.",
-                country=value("home_country"),
+                country=of("home_country"),
             ),
         ),
         (
             "Eligible",
             rich(
-                "Aged {age} or more, with the employer's benefit, registered, with at least"
-                " {sessions} session, a baseline, a"
-                " follow-up and a rating, judged in this order; a missing answer fails.",
-                age=value("adult_age"),
-                sessions=value("min_sessions"),
+                "{criteria}, judged in this order; a missing answer fails.",
+                criteria=_eligible(data, of),
             ),
         ),
         ("Significance", rich("P ≤ .05, two-sided; intervals are of 95%, those of η² of 90%.")),
     ]
+
+
+def _eligible(data: Published, of: Callable[[str], Part]) -> Rich:
+    """The criteria in a sentence, their values with the places where they stand."""
+    parts = []
+    for one in data.study.criteria:
+        places = {name: f"eligibility.{one.id}.values.{name}" for name in one.values}
+        known = {
+            name: of(place) if data.study.var_of(place) else str(one.values[name]) for name, place in places.items()
+        }
+        parts.append(rich(one.phrase, **{name: known[name] for name in placeholders(one.phrase)}))
+    whole = joined(parts, last=" and ")
+    return Rich(whole.html[:1].upper() + whole.html[1:], whole.text[:1].upper() + whole.text[1:])
 
 
 def parameters(data: Published) -> list[tuple[str, Rich, str]]:

@@ -16,10 +16,11 @@ from markupsafe import Markup
 from rapport.release.history import QUANTITIES
 from rapport.report import flow, methods, sentences, tables
 from rapport.report.figures import pictures
+from rapport.report.firmness import firmness
 from rapport.report.labels import LAYERS
 from rapport.report.months import service
 from rapport.report.published import KEYS, Published, Record
-from rapport.report.rich import Rich, as_rich, count, fixed, marked, plain, rich
+from rapport.report.rich import Rich, as_rich, count, fixed, joined, marked, plain, rich
 
 SHOWN_RELEASES = 12
 
@@ -58,7 +59,9 @@ def build_page(data: Published) -> str:
         gates=_gates(data),
         protection=_protection(data),
         later=_later_build(data),
+        overridden=_overridden(data),
         aims=sentences.aims(data),
+        firm=firmness(data),
         steps=flow.steps(data),
         analysed=flow.analysed(data),
         tables=[_shown(table) for table in _tables(data)],
@@ -99,9 +102,11 @@ def _origin(data: Published) -> Rich:
         last=when(sessions, "last_event_on"),
         loaded=_moment(sessions, "last_loaded_at"),
     )
-    start, end = (data.parameter(f"study_{name}") for name in ("start", "end"))
+    start, end = (data.parameter(data.study.var_of(f"window.{name}") or "") for name in ("start", "end"))
+    name = data.parameter("study")
     window = rich(
-        "Study window {start} to {end}",
+        "Study {study}, window {start} to {end}",
+        study=marked(name.text("value"), name.source("value"), "text"),
         start=marked(start.text("value"), start.source("value"), "text"),
         end=marked(end.text("value"), end.source("value"), "text"),
     )
@@ -153,6 +158,21 @@ def _later_build(data: Published) -> str:
     return f"A later build ({latest.text('status')}) published nothing: this page shows the last good one."
 
 
+def _overridden(data: Published) -> Rich | None:
+    """Say which values of the study the command line has set, if any."""
+    parts = []
+    for name in data.study.overridden:
+        given, of_study = data.parameter(name), data.parameter(f"{name}_of_the_study")
+        parts.append(
+            rich(
+                f"{name} is {{given}}, the study says {{of_study}}",
+                given=marked(given.text("value"), given.source("value"), "text"),
+                of_study=marked(of_study.text("value"), of_study.source("value"), "text"),
+            )
+        )
+    return rich("Set for this build: {parts}.", parts=joined(parts, "; ")) if parts else None
+
+
 def _literal(text: str) -> Rich:
     """Return a number that is no figure of the warehouse."""
     return Rich(f"<span data-literal>{text}</span>", text)
@@ -190,6 +210,10 @@ def _tables(data: Published) -> Iterator[tables.Table]:
     yield tables.model_steps(data)
     yield tables.moderations(data)
     yield tables.slopes(data)
+    for instrument in data.study.further_instruments:
+        of_instrument = data.of_instrument(instrument)
+        yield tables.wellbeing_tests(of_instrument)
+        yield tables.table_2(of_instrument)
 
 
 def _shown(table: tables.Table) -> ShownTable:

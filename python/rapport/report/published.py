@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from rapport.release.folder import NoRelease, open_release
 from rapport.release.rounding import DECIMALS, significant
+from rapport.studies import Instrument, Study
 
 Row = dict[str, object]
 Tables = dict[str, list[Row]]
@@ -25,6 +27,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "inference_results": ("analysis", "term"),
     "model_fit": ("analysis", "step"),
     "alliance_slopes": ("analysis", "level", "position"),
+    "outcome_results": ("instrument", "analysis", "term"),
+    "outcome_fit": ("instrument", "analysis", "step"),
+    "sensitivity_results": ("analysis", "term"),
+    "alliance_trajectory": ("population", "provider_type", "session_number"),
     "source_summary": ("table_name",),
     "service_monthly": ("month", "provider_type", "measure"),
     "service_signals": ("month", "provider_type", "measure"),
@@ -36,6 +42,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "reproduction": ("figure_id",),
     "consistency": ("rule", "inputs", "printed"),
 }
+BY_INSTRUMENT: Mapping[str, str] = {"inference_results": "outcome_results", "model_fit": "outcome_fit"}
+"""Tables of a study with several instruments, by the table of the outcome that has the same columns."""
 OF_THE_TWIN = ("reproduction", "consistency")
 """Tables that only a release of the study's twin has."""
 
@@ -119,13 +127,31 @@ class Record:
 
 @dataclass(frozen=True)
 class Published:
-    """The tables and the manifest of one release."""
+    """The tables and the manifest of one release.
+
+    Attributes:
+        tables: rows by table.
+        manifest: what the release says of itself.
+        instrument: the further instrument whose findings are read; none is the outcome's.
+    """
 
     tables: Tables
     manifest: Mapping[str, Any]
+    instrument: Instrument | None = None
+
+    def of_instrument(self, instrument: Instrument) -> Published:
+        """The same release, with the findings of a further instrument in the place of the outcome's."""
+        return replace(self, instrument=instrument)
+
+    @property
+    def scale(self) -> str:
+        """What the scores are called."""
+        return (self.instrument or self.study.outcome).name
 
     def records(self, table: str, **where: object) -> Iterator[Record]:
         """Yield the rows of a table whose columns have the given values."""
+        if self.instrument is not None and table in BY_INSTRUMENT:
+            table, where = BY_INSTRUMENT[table], {"instrument": self.instrument.id, **where}
         for row in self.tables[table]:
             if all(row[column] == value for column, value in where.items()):
                 yield self._record(table, row)
@@ -182,6 +208,11 @@ class Published:
         """Return a row of ``build_parameters``."""
         return self.record("build_parameters", parameter=name)
 
+    @cached_property
+    def study(self) -> Study:
+        """The study that was built."""
+        return Study.of(self.manifest["study"])
+
     @property
     def is_calibrated(self) -> bool:
         """Whether the export is the twin, calibrated to the printed figures."""
@@ -236,7 +267,12 @@ def read_release(folder: Path) -> Published:
         tables = release.records()
     except NoRelease as error:
         raise ReportError(f"{error}: run `make release` first, or name the folder with --release") from error
-    needed = set(KEYS) - (set() if release.manifest["is_calibrated"] else set(OF_THE_TWIN))
+    if "study" not in release.manifest:
+        raise ReportError(f"{folder} does not say which study it is of: release anew")
+    has_several = bool(Study.of(release.manifest["study"]).further_instruments)
+    unneeded = {*(() if release.manifest["is_calibrated"] else OF_THE_TWIN)}
+    unneeded |= {*(() if has_several else BY_INSTRUMENT.values())}
+    needed = set(KEYS) - unneeded
     if missing := sorted(needed - tables.keys()):
         raise ReportError(f"{folder} lacks {', '.join(missing)}: release anew")
     return Published(tables, release.manifest)

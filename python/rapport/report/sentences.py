@@ -7,14 +7,14 @@ ed.: r .1, .3, .5; d .2, .5, .8; η² .01, .06, .14.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
-from rapport.report.labels import GROUPS, MODERATIONS, TWO_GROUPS
+from rapport.report.labels import capital, lines_of, more_groups, phrase_of, two_groups
 from rapport.report.published import Number, Published, Record
 from rapport.report.rich import (
     NOTHING,
     Rich,
-    as_rich,
     bounded,
     count,
     fixed,
@@ -26,6 +26,7 @@ from rapport.report.rich import (
     plain,
     rich,
 )
+from rapport.studies import ALLIANCE, BASELINE, CARE, Correlation, Grouping, Level, Study
 
 SIGNIFICANCE_LEVEL = 0.05
 _SIZES = {"r": (0.1, 0.3, 0.5), "d": (0.2, 0.5, 0.8), "eta_squared": (0.01, 0.06, 0.14)}
@@ -69,10 +70,12 @@ def aims(data: Published) -> list[Aim]:
 
 def _aim_1(data: Published) -> Aim:
     clauses = [_alliance_level(data)]
-    tested = [(analysis, names[4]) for analysis, names in TWO_GROUPS.items()]
-    records = [(data.finding(analysis, _term(analysis)), what) for analysis, what in tested]
-    records.append((data.finding("alliance_vs_age", "age_years"), "age"))
-    records.append((data.finding("alliance_by_utilization", "utilization_type"), "utilization type"))
+    study = data.study
+    records = [
+        *((data.finding(one.analysis, f"{a.id} - {b.id}"), one.label) for one, a, b in two_groups(study)),
+        *((data.finding(one.analysis, one.id), one.label) for one in study.correlations),
+        *((data.finding(one.analysis, one.id), one.label) for one in more_groups(study)),
+    ]
     differs = [
         (record, what)
         for record, what in records
@@ -86,7 +89,13 @@ def _aim_1(data: Published) -> Aim:
                 "it varied with {what}",
                 what=joined(
                     [
-                        rich("{what} ({p}{size})", what=what, p=p_phrase(record.number("p_value")), size=_size(record))
+                        rich(
+                            "{what} ({direction}{p}{size})",
+                            what=what,
+                            direction=_direction(data, record),
+                            p=p_phrase(record.number("p_value")),
+                            size=_size(record),
+                        )
                         for record, what in differs
                     ],
                     last=" and ",
@@ -104,10 +113,9 @@ def _aim_1(data: Published) -> Aim:
         clauses.append(rich("no test can be shown by {what}", what=joined(undefined, last=" or ")))
     answer = joined(clauses, "; ") + plain(".")
     details = [
-        *(_two_groups(data, analysis) for analysis in TWO_GROUPS),
-        _age(data),
-        _utilization(data),
-        *_dunn(data),
+        *(_two_groups(data, *one) for one in two_groups(study)),
+        *(_correlation(data, one) for one in study.correlations),
+        *itertools.chain.from_iterable((_groups(data, one), *_dunn(data, one)) for one in more_groups(study)),
         _reliability(data),
     ]
     return Aim(
@@ -116,11 +124,6 @@ def _aim_1(data: Published) -> Aim:
         answer,
         tuple(details),
     )
-
-
-def _term(analysis: str) -> str:
-    first, second, *_ = TWO_GROUPS[analysis]
-    return f"{first} - {second}"
 
 
 def _is_open(record: Record) -> bool:
@@ -132,6 +135,21 @@ def _is_perfect(record: Record) -> bool:
     """Whether a correlation is ±1, so that t is infinite and its P of 0 no finding."""
     rho, t = record.number("estimate"), record.number("statistic")
     return rho.value is not None and abs(rho.value) == 1.0 and t.value is None and not t.is_hidden
+
+
+def _direction(data: Published, record: Record) -> Rich:
+    """Say which way a correlation goes, with its size; of a difference between groups the details tell."""
+    rho = record.number("estimate")
+    higher = {one.analysis: one.higher for one in data.study.correlations}.get(record.text("analysis"))
+    if higher is None or rho.value is None:
+        return plain("")
+    return rich(
+        "{who} rated {direction}, ρ = {rho}, a {word} association, ",
+        who=higher[:1].lower() + higher[1:],
+        direction="higher" if rho.value > 0 else "lower",
+        rho=bounded(rho, 3),
+        word=size_word("r", rho.value),
+    )
 
 
 def _size(record: Record) -> Rich:
@@ -172,13 +190,13 @@ def _limits(record: Record) -> Rich:
     return interval(bounded(record.number("effect_size_low"), 3), bounded(record.number("effect_size_high"), 3))
 
 
-def _two_groups(data: Published, analysis: str) -> Rich:
-    first, second, first_median, second_median, what = TWO_GROUPS[analysis]
-    record = data.finding(analysis, _term(analysis))
+def _two_groups(data: Published, grouping: Grouping, first: Level, second: Level) -> Rich:
+    what = grouping.label
+    record = data.finding(grouping.analysis, f"{first.id} - {second.id}")
     p, w = record.number("p_value"), record.number("statistic")
     if p.value is None:
         return rich("By {what}: no comparison ({why}).", what=what, why=why_missing(record))
-    groups = [data.finding("alliance_group_medians", name) for name in (first_median, second_median)]
+    groups = [data.finding("alliance_group_medians", level.term) for level in (first, second)]
     medians = rich("medians {a} and {b}", a=fixed(groups[0].number("estimate")), b=fixed(groups[1].number("estimate")))
     sizes = [group.number("n").value for group in groups]
     test = rich("{p}{effect}", p=p_phrase(p), effect=_effect(record, "r"))
@@ -192,8 +210,8 @@ def _two_groups(data: Published, analysis: str) -> Rich:
         r = record.number("effect_size").value
         return rich(
             "{a} rated the alliance {direction} than {b} ({medians}; {test}){size}.",
-            a=_capital(GROUPS[first].format(home=data.home)),
-            b=GROUPS[second].format(home=data.home),
+            a=capital(phrase_of(first, data.home)),
+            b=phrase_of(second, data.home),
             direction="higher" if excess and excess > 0 else "lower" if excess else "differently",
             medians=medians,
             test=test,
@@ -219,35 +237,40 @@ def _allows_r(record: Record) -> Rich:
     return plain(f"; the interval allows anything up to a {largest} difference")
 
 
-def _age(data: Published) -> Rich:
-    record = data.finding("alliance_vs_age", "age_years")
+def _correlation(data: Published, correlation: Correlation) -> Rich:
+    record = data.finding(correlation.analysis, correlation.id)
+    what = correlation.label
     p, rho = record.number("p_value"), record.number("estimate")
     if p.value is None or rho.value is None:
-        return rich("With age: no correlation can be computed ({why}).", why=why_missing(record))
+        return rich("With {what}: no correlation can be computed ({why}).", what=what, why=why_missing(record))
     if _is_perfect(record):
-        return rich("With age: Spearman's ρ = {rho} ({why}).", rho=bounded(rho, 3), why=why_missing(record))
+        return rich(
+            "With {what}: Spearman's ρ = {rho} ({why}).", what=what, rho=bounded(rho, 3), why=why_missing(record)
+        )
     test = rich(
         "Spearman's ρ = {rho}, 95% CI {limits}, {p}", rho=bounded(rho, 3), limits=_limits(record), p=p_phrase(p)
     )
     if is_significant(p):
         return rich(
-            "Older participants rated the alliance {direction} ({test}); the association is {size}.",
+            "{who} rated the alliance {direction} ({test}); the association is {size}.",
+            who=correlation.higher,
             direction="higher" if rho.value > 0 else "lower",
             test=test,
             size=size_word("r", rho.value),
         )
     return rich(
-        "With age the data do not show in which direction ratings move ({test}){allows}.",
+        "With {what} the data do not show in which direction ratings move ({test}){allows}.",
+        what=what,
         test=test,
         allows=_allows_r(record),
     )
 
 
-def _utilization(data: Published) -> Rich:
-    record = data.finding("alliance_by_utilization", "utilization_type")
+def _groups(data: Published, grouping: Grouping) -> Rich:
+    record = data.finding(grouping.analysis, grouping.id)
     p = record.number("p_value")
     if p.value is None:
-        return rich("By utilization type: no comparison ({why}).", why=why_missing(record))
+        return rich("By {what}: no comparison ({why}).", what=grouping.label, why=why_missing(record))
     test = rich(
         "Kruskal–Wallis H({df}) = {h}, {p}, {effect}",
         df=count(record.number("df")),
@@ -255,7 +278,8 @@ def _utilization(data: Published) -> Rich:
         p=p_phrase(p),
         effect=_eta_squared(record),
     )
-    return _between_types(record, test, "Ratings differed", "ratings differ")
+    among = "the utilization types" if grouping.id == CARE else f"groups by {grouping.label}"
+    return _between_types(record, test, "Ratings differed", "ratings differ", among)
 
 
 def _eta_squared(record: Record) -> Rich:
@@ -265,11 +289,11 @@ def _eta_squared(record: Record) -> Rich:
     return rich("η² = {eta}, 90% CI {limits}", eta=eta, limits=limits)
 
 
-def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Rich:
-    """Say whether the utilization types differ, or what the interval of η² allows."""
+def _between_types(record: Record, test: Rich, differed: str, differ: str, among: str) -> Rich:
+    """Say whether groups differ, or what the interval of η² allows."""
     if is_significant(record.number("p_value")):
         return rich(
-            f"{differed} between the utilization types ({{test}}); the effect is {{size}}.",
+            f"{differed} between {among} ({{test}}); the effect is {{size}}.",
             test=test,
             size=size_word("eta_squared", record.number("effect_size").value or 0.0),
         )
@@ -278,15 +302,16 @@ def _between_types(record: Record, test: Rich, differed: str, differ: str) -> Ri
     if high is not None:
         allows = f"; the interval allows up to a {size_word('eta_squared', high)} effect"
     return rich(
-        f"The data do not show that {differ} between the utilization types ({{test}}){{allows}}.",
+        f"The data do not show that {differ} between {among} ({{test}}){{allows}}.",
         test=test,
         allows=allows,
     )
 
 
-def _dunn(data: Published) -> list[Rich]:
+def _dunn(data: Published, grouping: Grouping) -> list[Rich]:
     sentences = []
-    for record in data.records("inference_results", analysis="alliance_by_utilization_dunn"):
+    phrases = _phrases(data, grouping)
+    for record in data.records("inference_results", analysis=f"{grouping.analysis}_dunn"):
         first, second = record.text("term").split(" - ")
         p, z = record.number("p_adjusted"), record.number("statistic")
         if p.value is None or z.value is None:
@@ -296,8 +321,8 @@ def _dunn(data: Published) -> list[Rich]:
             sentences.append(
                 rich(
                     "Participants of {a} rated {direction} than those of {b} ({test}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     direction="higher" if z.value > 0 else "lower",
                     test=test,
                 )
@@ -306,12 +331,16 @@ def _dunn(data: Published) -> list[Rich]:
             sentences.append(
                 rich(
                     "Between {a} and {b} no order of the ratings is shown ({test}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     test=test,
                 )
             )
     return sentences
+
+
+def _phrases(data: Published, grouping: Grouping) -> dict[str, str]:
+    return {level.id: phrase_of(level, data.home) for level in grouping.levels}
 
 
 def _reliability(data: Published) -> Rich:
@@ -332,40 +361,44 @@ def _moved(value: float, positive: str, negative: str) -> str:
 def _aim_2(data: Published) -> Aim:
     record = data.finding("wellbeing_change", "followup - baseline")
     change, p = record.number("estimate"), record.number("p_value")
-    cutoff = parameter(data, "who5_cutoff")
+    cutoff, outcome = parameter(data, cutoff_var(data.study)), data.study.outcome
     if change.value is None or p.value is None:
         answer = rich(
-            "No statement on the change of well-being among those who screened positive (baseline ≤ {cutoff}): {why}.",
+            "No statement on the change of well-being among those who screened positive"
+            " (baseline {at} {cutoff}): {why}.",
             cutoff=cutoff,
+            at=AT_CUTOFF[outcome.is_higher_better],
             why=why_missing(record),
         )
     else:
-        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        limits = _signed_interval(record) if is_significant(p) else _interval(record)
         who = rich(
-            "Among the {n} participants who screened positive (baseline ≤ {cutoff})",
+            "Among the {n} participants who screened positive (baseline {at} {cutoff})",
             n=count(record.number("n")),
             cutoff=cutoff,
+            at=AT_CUTOFF[outcome.is_higher_better],
         )
         d = record.number("effect_size")
         if is_significant(p):
             answer = rich(
-                "{who}, well-being {moved} by {points} WHO-5 points on average (95% CI {limits}, {p}){size}{rates}.",
+                "{who}, well-being {moved} by {points} {scale} points on average (95% CI {limits}, {p}){size}{rates}."
+                " The study observes, without a comparison group; it does not show a cause.",
                 who=who,
+                scale=outcome.name,
                 moved=_moved(change.value, "rose", "fell"),
                 points=_absolute(change),
                 limits=limits,
                 p=p_phrase(p),
-                size=plain("")
-                if d.value is None
-                else rich(", a {word} change (d = {d})", word=size_word("d", d.value), d=fixed(d)),
+                size=_size_of_change(data, change, d),
                 rates=_rates(data),
             )
         else:
             answer = rich(
                 "{who}, the data do not show in which direction well-being moved: a mean change of"
-                " {points} WHO-5 points"
+                " {points} {scale} points"
                 " ({p}), and the 95% interval allows anything from {limits} points{rates}.",
                 who=who,
+                scale=outcome.name,
                 points=fixed(change),
                 limits=limits,
                 p=p_phrase(p),
@@ -379,6 +412,38 @@ def _aim_2(data: Published) -> Aim:
     )
 
 
+def _size_of_change(data: Published, change: Number, d: Number) -> Rich:
+    """Judge a mean change by the points that count as an improvement of one person, and by d."""
+    least = data.study.outcome.improvement
+    enough = abs(change.value or 0.0) >= least
+    word = (
+        plain("") if d.value is None else rich(", a {word} change (d = {d})", word=size_word("d", d.value), d=fixed(d))
+    )
+    return rich(
+        "{word}, {side} the {points} points from which a change of one person counts",
+        word=word,
+        side="not less than" if enough else "less than",
+        points=improvement(data),
+    )
+
+
+def improvement(data: Published) -> Rich:
+    """Return the points from which a change of one person counts."""
+    study = data.study
+    return parameter(data, study.var_of(f"instruments.{study.outcome.id}.improvement") or "")
+
+
+def _interval(record: Record) -> Rich:
+    return interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+
+
+def _signed_interval(record: Record) -> Rich:
+    """Return the limits in the direction that the words give: of a fall, how far it goes."""
+    if (record.number("estimate").value or 0.0) < 0:
+        return interval(fixed(record.number("ci_high"), factor=-1.0), fixed(record.number("ci_low"), factor=-1.0))
+    return _interval(record)
+
+
 def _absolute(number: Number) -> Rich:
     """Return the size of a number whose direction the words give."""
     if number.value is not None and number.value < 0:
@@ -390,6 +455,15 @@ def parameter(data: Published, name: str) -> Rich:
     """Return the value of a whole-number parameter of the build."""
     record = data.parameter(name)
     return count(Number(float(record.text("value")), record.source("value")))
+
+
+AT_CUTOFF = {True: "≤", False: "≥"}
+"""Which side of the cut-off screens positive, by whether higher scores are better."""
+
+
+def cutoff_var(study: Study) -> str:
+    """Return the parameter that is the cut-off of the study's outcome."""
+    return study.var_of(f"instruments.{study.outcome.id}.cutoff") or ""
 
 
 def _rates(data: Published) -> Rich:
@@ -444,24 +518,25 @@ def _change_by_utilization(data: Published) -> Rich:
         p=p_phrase(p),
         effect=_eta_squared(record),
     )
-    return _between_types(record, test, "The change differed", "the change differs")
+    return _between_types(record, test, "The change differed", "the change differs", "the utilization types")
 
 
 def _tukey(data: Published) -> list[Rich]:
     sentences = []
+    phrases = _phrases(data, data.study.grouping(CARE))
     for record in data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"):
         first, second = record.text("term").split(" - ")
         p, estimate = record.number("p_adjusted"), record.number("estimate")
         if p.value is None or estimate.value is None:
             continue
-        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
+        limits = _signed_interval(record) if is_significant(p) else _interval(record)
         if is_significant(p):
             sentences.append(
                 rich(
                     "The change with {a} was {points} points {direction} than with {b}"
                     " (Tukey 95% CI of the difference {limits}, adjusted {p}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     points=_absolute(estimate),
                     direction=_moved(estimate.value, "higher", "lower"),
                     limits=limits,
@@ -473,8 +548,8 @@ def _tukey(data: Published) -> list[Rich]:
                 rich(
                     "Between {a} and {b} the change may differ by anything from {limits} points"
                     " (estimate {points}, adjusted {p}).",
-                    a=GROUPS[first],
-                    b=GROUPS[second],
+                    a=phrases[first],
+                    b=phrases[second],
                     points=fixed(estimate),
                     limits=limits,
                     p=p_phrase(p),
@@ -487,19 +562,32 @@ def _tukey(data: Published) -> list[Rich]:
 
 
 def _aim_3(data: Published) -> Aim:
-    record = data.finding("alliance_predicts_wellbeing", "alliance")
+    study = data.study
+    record = data.finding(study.main_model, ALLIANCE)
     b, p = record.number("estimate"), record.number("p_value")
     if b.value is None or p.value is None:
         answer = rich("No statement on alliance as a predictor of well-being: {why}.", why=why_missing(record))
     else:
-        limits = interval(fixed(record.number("ci_low")), fixed(record.number("ci_high")))
-        given = "at equal age, sex, time in care and baseline"
-        if is_significant(p):
+        limits = _signed_interval(record) if is_significant(p) else _interval(record)
+        given = f"at equal {_listed(data)}"
+        if (reversal := _reversal(data)) is not None:
             answer = rich(
-                "Participants who rated the alliance one point higher had {points} WHO-5 points"
+                "{reversal}; over all of them one point of alliance goes with {points} {scale} points ({p}; n = {n}),"
+                " {given}. The study observes; it does not show a cause.",
+                reversal=reversal,
+                points=fixed(b),
+                scale=study.outcome.name,
+                p=p_phrase(p),
+                n=count(record.number("n")),
+                given=given,
+            )
+        elif is_significant(p):
+            answer = rich(
+                "Participants who rated the alliance one point higher had {points} {scale} points"
                 " {direction} at follow-up"
                 " (95% CI {limits}, {p}; n = {n}), {given}{share}. The study observes; it does not show a cause.",
                 points=_absolute(b),
+                scale=study.outcome.name,
                 direction=_moved(b.value, "more", "fewer"),
                 limits=limits,
                 p=p_phrase(p),
@@ -511,20 +599,75 @@ def _aim_3(data: Published) -> Aim:
             answer = rich(
                 "Whether alliance goes with well-being at follow-up these data do not settle: one"
                 " point of alliance goes"
-                " with {points} WHO-5 points ({p}; n = {n}), {given}, and the 95% interval allows"
+                " with {points} {scale} points ({p}; n = {n}), {given}, and the 95% interval allows"
                 " anything from {limits}.",
                 points=fixed(b),
+                scale=study.outcome.name,
                 p=p_phrase(p),
                 n=count(record.number("n")),
                 given=given,
                 limits=limits,
             )
-    details = [_moderation(data, analysis) for analysis in MODERATIONS]
+    details = [_moderation(data, analysis) for analysis in study.moderations]
     return Aim(3, "Do participants with a better alliance report more well-being at follow-up?", answer, tuple(details))
 
 
+def _reversal(data: Published) -> Rich | None:
+    """Say of which moderator the slope of alliance changes its direction, if it does for one beyond chance."""
+    for analysis, moderation in data.study.moderations.items():
+        if not is_significant(data.record("model_fit", analysis=analysis, step=2).number("p_value")):
+            continue
+        if _aliased_main_effect(data, analysis):
+            continue
+        levels: dict[str, Record] = {}
+        for record in data.records("alliance_slopes", analysis=analysis):
+            levels.setdefault(record.text("level"), record)
+        known = [(level, r) for level, r in levels.items() if r.number("slope").value is not None]
+        rising = [(level, r) for level, r in known if (r.number("slope_ci_low").value or 0.0) > 0]
+        falling = [(level, r) for level, r in known if (r.number("slope_ci_high").value or 0.0) < 0]
+        if not rising or not falling:
+            continue
+        return rich(
+            "How alliance goes with well-being at follow-up depends on {moderator}: one point more goes with {up}, and"
+            " with {down}",
+            moderator=moderation.label,
+            up=joined([_slope(data, analysis, r, "more") for _, r in rising], last=" and "),
+            down=joined([_slope(data, analysis, r, "fewer") for _, r in falling], last=" and "),
+        )
+    return None
+
+
+def _slope(data: Published, analysis: str, record: Record, direction: str) -> Rich:
+    level = record.text("level")
+    low, high = record.number("slope_ci_low"), record.number("slope_ci_high")
+    limits = (
+        interval(fixed(low), fixed(high))
+        if direction == "more"
+        else interval(fixed(high, factor=-1.0), fixed(low, factor=-1.0))
+    )
+    return rich(
+        "{points} {scale} points {direction} at {level} (95% CI {limits})",
+        scale=data.study.outcome.name,
+        points=_absolute(record.number("slope")),
+        direction=direction,
+        level=lines_of(data.study, analysis)[level].split(" (")[0].lower()
+        + (" values" if level in ("low", "mean", "high") else ""),
+        limits=limits,
+    )
+
+
+def _aliased_main_effect(data: Published, analysis: str) -> bool:
+    """Whether a factor of an interaction has no coefficient of its own: the interaction then means something else."""
+    notes = {r.text("term"): r.text("note") for r in data.records("inference_results", analysis=analysis)}
+    factors = {factor for term in notes if ":" in term for factor in term.split(":")}
+    return any(notes.get(factor, "").startswith("aliased") for factor in factors)
+
+
 def _share(data: Published) -> Rich:
-    step = data.record("model_fit", analysis="alliance_predicts_wellbeing", step=3)
+    study = data.study
+    steps = study.regressions[study.main_model].steps
+    last = next(i for i, terms in enumerate(steps, start=1) if ALLIANCE in terms)
+    step = data.record("model_fit", analysis=study.main_model, step=last)
     if step.number("delta_r_squared").value is None:
         return plain("")
     return rich(
@@ -535,19 +678,26 @@ def _share(data: Published) -> Rich:
 
 
 def _moderation(data: Published, analysis: str) -> Rich:
-    moderator = MODERATIONS[analysis]
+    moderator = data.study.moderations[analysis].label
     records = [r for r in data.records("inference_results", analysis=analysis) if ":" in r.text("term")]
     known = [r for r in records if r.number("p_value").value is not None]
     if not known:
         return rich(
             "By {moderator}: no moderation can be tested ({why}).", moderator=moderator, why=why_missing(records[0])
         )
+    if _aliased_main_effect(data, analysis):
+        return rich(
+            "By {moderator}: the interaction is not interpreted, as a main effect that it is made of"
+            " has no coefficient of"
+            " its own.",
+            moderator=moderator,
+        )
     step = data.record("model_fit", analysis=analysis, step=2).number("p_value")
     estimates = joined(
         [
             rich(
                 "{name}β = {beta}, 95% CI {limits}, {p}",
-                name="" if len(records) == 1 else _interaction(record) + " ",
+                name="" if len(records) == 1 else _interaction(data, record) + " ",
                 beta=fixed(record.number("estimate"), 3),
                 limits=interval(fixed(record.number("ci_low")), fixed(record.number("ci_high"))),
                 p=p_phrase(record.number("p_value")),
@@ -579,9 +729,16 @@ def _moderation(data: Published, analysis: str) -> Rich:
     )
 
 
-def _interaction(record: Record) -> str:
-    return GROUPS.get(record.text("term").split(":")[1], record.text("term"))
+def _interaction(data: Published, record: Record) -> str:
+    term = record.text("term").split(":")[1]
+    phrases = {name: text for one in data.study.factors.values() for name, text in _phrases(data, one).items()}
+    return phrases.get(term, record.text("term"))
 
 
-def _capital(text: str) -> Rich:
-    return as_rich(text[:1].upper() + text[1:])
+def _listed(data: Published) -> str:
+    """What the main model holds equal: "age, sex and baseline"."""
+    study = data.study
+    held = [one.phrase for one in study.covariates]
+    if BASELINE in study.regressions[study.main_model].terms:
+        held.append("baseline")
+    return " and ".join([", ".join(held[:-1]), held[-1]] if len(held) > 1 else held)

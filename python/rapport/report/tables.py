@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rapport.report.labels import LEVELS, MODERATIONS, TERMS, TWO_GROUPS, UTILIZATION
+from rapport.report.labels import TOTAL, lines_of, more_groups, name_of, two_groups, utilization
 from rapport.report.published import Number, Published, Record
 from rapport.report.rich import (
     MINUS,
@@ -30,6 +30,8 @@ from rapport.report.rich import (
     trimmed,
 )
 from rapport.report.sentences import why_missing
+from rapport.studies import ALLIANCE, BASELINE, CARE_TYPES, Characteristic
+from rapport.study import MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _csv(table: Table) -> str:
 
 # --- Table 1
 
-_COLUMNS = ("teletherapy", "telecoaching", "both", "total")
+_COLUMNS = (*CARE_TYPES, TOTAL)
 
 
 _FORMS: Mapping[str, Callable[[Number, int], Rich]] = {
@@ -222,40 +224,48 @@ def table_1(data: Published) -> Table:
         template = "{median} [{" + "}, {".join(ends) + "}]" if ends else "{median}"
         return cells(template, variable, dict.fromkeys(("median", *ends), decimals))
 
+    types = utilization(data.study)
     heads: list[Part] = [
         rich(
             "{name} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})",
-            name=UTILIZATION[group],
+            name=types[group],
             n=count(data.cell("participants", "n", group)),
         )
         for group in _COLUMNS
     ]
-    demographic, clinical = "Demographic characteristics", "Clinical characteristics"
-    rows = [
-        TableRow("Age, M (SD)", mean("age_years"), demographic),
-        TableRow("Sex: female, n (%)", share("sex", "female"), demographic),
-        TableRow("Sex: male, n (%)", share("sex", "male"), demographic),
-        TableRow("Sex: missing, n (%)", share("sex", "missing"), demographic),
-        TableRow(f"Within {data.home}, n (%)", share("country", "within_usa"), demographic),
-        TableRow(f"Outside {data.home}, n (%)", share("country", "outside_usa"), demographic),
-        TableRow("Alliance score, M (SD)", mean("alliance_score"), clinical),
-        TableRow(f"Alliance score, median{reach}", median("alliance_score", 2), clinical),
-        TableRow("Screened positive, n (%)", share("screened_positive"), clinical),
-        TableRow("Follow-up period (days), M (SD)", mean("follow_up_days"), clinical),
-        TableRow(f"Follow-up period (days), median{reach}", median("follow_up_days"), clinical),
-        TableRow("Total sessions, M (SD)", mean("total_sessions"), clinical),
-        TableRow(f"Total sessions, median{reach}", median("total_sessions"), clinical),
-        TableRow("Time in care (days), M (SD)", mean("time_in_care_days"), clinical),
-        TableRow(f"Time in care (days), median{reach}", median("time_in_care_days"), clinical),
-    ]
-    notes: list[Part] = [
-        "M mean, SD standard deviation. Percentages of sex are of all participants, those of country"
-        " of participants whose"
-        " country is known. Follow-up period: days from baseline to follow-up. Time in care: days"
-        " from first to last session."
-    ]
+    rows: list[TableRow] = []
+    for one in data.study.table_1:
+        if one.grouping is not None:
+            for level in one.grouping.levels:
+                name = name_of(level, data.home)
+                label = name[:1].upper() + name[1:] if one.percent_of_known else f"{one.label}: {name}"
+                rows.append(TableRow(f"{label}, n (%)", share(one.id, level.id), one.section))
+            if not one.percent_of_known:
+                rows.append(TableRow(f"{one.label}: missing, n (%)", share(one.id, MISSING), one.section))
+        elif one.condition is not None:
+            rows.append(TableRow(f"{one.label}, n (%)", share(one.id), one.section))
+        else:
+            decimals = 2 if one.id == "alliance_score" else 0
+            if "mean" in one.shows:
+                rows.append(TableRow(f"{one.label}, M (SD)", mean(one.id), one.section))
+            if "median" in one.shows:
+                rows.append(TableRow(f"{one.label}, median{reach}", median(one.id, decimals), one.section))
+    notes: list[Part] = [_table_1_note(data.study.table_1)]
     notes += _rounding(data)
     return Table("table-1", "Table 1. Demographic and clinical characteristics", "Characteristic", heads, rows, notes)
+
+
+def _table_1_note(rows: Sequence[Characteristic]) -> str:
+    """Say of whom percentages are, and what the rows are."""
+    counted = [one for one in rows if one.grouping is not None]
+    of_all = [one.label.lower() for one in counted if not one.percent_of_known]
+    of_known = [one.label.lower() for one in counted if one.percent_of_known]
+    sentences = ["M mean, SD standard deviation."]
+    if of_all:
+        sentences.append(f"Percentages of {' and '.join(of_all)} are of all participants.")
+    sentences += [f"Percentages of {name} are of participants whose {name} is known." for name in of_known]
+    sentences += [f"{one.label.partition(' (')[0]}: {one.note}." for one in rows if one.note]
+    return " ".join(sentences)
 
 
 def _rounding(data: Published) -> list[Part]:
@@ -276,16 +286,16 @@ _FIT_COLUMNS: tuple[Part, ...] = ("b", "β", "SE", "95% CI", "P", "R²", "ΔR²"
 
 def table_2(data: Published) -> Table:
     """Table 2 of the study: alliance as a predictor of well-being, with the gain of each step at its last term."""
-    analysis = "alliance_predicts_wellbeing"
+    study, analysis = data.study, data.study.main_model
+    labels = study.term_labels
     steps = {record.text("terms").split(" + ")[-1]: record for record in data.records("model_fit", analysis=analysis)}
     rows = []
-    order = ("(Intercept)", "age_years", "male", "time_in_care", "baseline_score", "alliance")
-    for term in order:
+    for term in ("(Intercept)", *study.regressions[analysis].terms):
         record = data.finding(analysis, term)
         step = steps.get(term)
         rows.append(
             TableRow(
-                TERMS[term],
+                labels[term],
                 [
                     fixed(record.number("estimate")),
                     NONE if term == "(Intercept)" else fixed(record.number("standardized_estimate")),
@@ -297,35 +307,59 @@ def table_2(data: Published) -> Table:
                 ],
             )
         )
-    n = data.finding(analysis, "alliance").number("n")
+    n = data.finding(analysis, ALLIANCE).number("n")
+    factors = [one for one in study.covariates if one.grouping is not None]
+    known = f" and whose {' and '.join(one.phrase for one in factors)} is reported" if factors else ""
     notes: list[Part] = [
         rich(
-            "n = {n}. Outcome: WHO-5 at follow-up of participants who screened positive and whose sex is reported. b"
+            f"n = {{n}}. Outcome: {data.scale} at follow-up of participants who screened positive{known}. b"
             " unstandardized and β standardized coefficient of the last step, SE standard error, R²"
             " explained variance and"
-            " ΔR² its gain, at the last term of each step: age, sex and time in care; baseline; alliance.",
+            f" ΔR² its gain, at the last term of each step: {_steps(data)}.",
             n=count(n),
         ),
         *_why(data.records("inference_results", analysis=analysis)),
     ]
     if data.is_protected:
-        notes.append("The β of sex is not released: it would count the group.")
-    return Table(
-        "table-2", "Table 2. Alliance as a predictor of well-being at follow-up", "Predictor", _FIT_COLUMNS, rows, notes
-    )
+        notes += [f"The β of {one.phrase} is not released: it would count the group." for one in factors]
+    title = "Alliance as a predictor of well-being at follow-up"
+    if data.instrument is not None:
+        name, title = (
+            f"table-2-{data.instrument.id}",
+            f"{data.scale}: alliance as a predictor of the score at follow-up",
+        )
+    else:
+        name, title = "table-2", f"Table 2. {title}"
+    return Table(name, title, "Predictor", _FIT_COLUMNS, rows, notes)
+
+
+def _steps(data: Published) -> str:
+    """The steps of the main model: "age, sex and time in care; baseline; alliance"."""
+    study = data.study
+    phrases = {BASELINE: "baseline", ALLIANCE: "alliance"}
+    phrases |= {term: one.phrase for one in study.predictors.values() for term in one.terms}
+    steps = []
+    for terms in study.regressions[study.main_model].steps:
+        words = list(dict.fromkeys(phrases[term] for term in terms))
+        steps.append(" and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words))
+    return "; ".join(steps)
 
 
 def model_steps(data: Published) -> Table:
     """Every step of every regression, with the test of its gain."""
-    names = {"alliance_predicts_wellbeing": "Alliance predicts well-being"} | {
-        analysis: f"Moderation by {moderator}" for analysis, moderator in MODERATIONS.items()
+    labels = data.study.term_labels
+    names = {
+        analysis: f"Moderation by {data.study.moderations[analysis].label}"
+        if analysis in data.study.moderations
+        else "Alliance predicts well-being"
+        for analysis in data.study.regressions
     }
     rows = []
     for analysis, title in names.items():
         before: set[str] = set()
         for record in data.records("model_fit", analysis=analysis):
             terms = record.text("terms").split(" + ")
-            added = ", ".join(TERMS.get(term, term) for term in terms if term not in before)
+            added = ", ".join(labels[term] for term in terms if term not in before)
             before |= set(terms)
             rows.append(
                 TableRow(
@@ -360,11 +394,13 @@ def _degrees(record: Record) -> Rich:
 def moderations(data: Published) -> Table:
     """All coefficients of the moderation models."""
     rows = []
-    for analysis, moderator in MODERATIONS.items():
-        for record in _in_order(data, analysis):
+    study, labels = data.study, data.study.term_labels
+    for analysis, moderator in study.moderations.items():
+        for term in ("(Intercept)", *study.regressions[analysis].terms):
+            record = data.finding(analysis, term)
             rows.append(
                 TableRow(
-                    TERMS[record.text("term")],
+                    labels[term],
                     [
                         fixed(record.number("estimate"), 3),
                         fixed(record.number("std_error")),
@@ -372,23 +408,25 @@ def moderations(data: Published) -> Table:
                         fixed(record.number("statistic")),
                         p_value(record.number("p_value")),
                     ],
-                    f"By {moderator}",
+                    f"By {moderator.label}",
                 )
             )
-    n = data.finding("moderation_by_baseline", "alliance").number("n")
+    references = [one.reference for one in reversed(list(study.predictors.values())) if one.reference is not None]
+    told = f"; {' and '.join(references)} {'is the reference' if len(references) == 1 else 'are the references'}"
     notes: list[Part] = [
         rich(
-            "n = {n}. Coefficients of step 2. All continuous variables, the outcome too, are z-scores; teletherapy and"
-            " female are the references.",
-            n=count(n),
+            "n = {n}. Coefficients of step 2. All continuous variables, the outcome too, are z-scores"
+            f"{told if references else ''}.",
+            n=count(data.finding(analysis, ALLIANCE).number("n")),
         )
+        for analysis in list(study.moderations)[:1]
     ]
-    for analysis in MODERATIONS:
+    for analysis in study.moderations:
         notes += _why(data.records("inference_results", analysis=analysis))
     columns: tuple[Part, ...] = ("β", "SE", "95% CI", "t", "P")
     return Table(
         "moderations",
-        "Does the association depend on care, baseline or sessions?",
+        f"Does the association depend on {_one_of([one.label for one in study.moderations.values()])}?",
         "Predictor",
         columns,
         rows,
@@ -396,35 +434,28 @@ def moderations(data: Published) -> Table:
     )
 
 
-def _in_order(data: Published, analysis: str) -> list[Record]:
-    order = list(TERMS)
-    return sorted(
-        data.records("inference_results", analysis=analysis), key=lambda record: order.index(record.text("term"))
-    )
+def _one_of(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def slopes(data: Published) -> Table:
     """The slope of alliance at the shown levels of each moderator."""
     rows = []
-    for analysis, moderator in MODERATIONS.items():
-        order = list(LEVELS)
-        lines = sorted(
-            data.records("alliance_slopes", analysis=analysis, position=1),
-            key=lambda record: order.index(record.text("level")),
-        )
+    for analysis, moderator in data.study.moderations.items():
         rows += [
             TableRow(
-                LEVELS[record.text("level")],
+                name,
                 [
                     fixed(record.number("slope")),
                     interval(fixed(record.number("slope_ci_low")), fixed(record.number("slope_ci_high"))),
                 ],
-                f"By {moderator}",
+                f"By {moderator.label}",
             )
-            for record in lines
+            for level, name in lines_of(data.study, analysis).items()
+            for record in data.records("alliance_slopes", analysis=analysis, level=level, position=1)
         ]
     notes: list[Part] = [
-        "WHO-5 points at follow-up per point of alliance, from step 2 of the moderation models.",
+        f"{data.study.outcome.name} points at follow-up per point of alliance, from step 2 of the moderation models.",
         *_why(data.records("alliance_slopes", position=1)),
     ]
     columns: tuple[Part, ...] = ("Slope", "95% CI")
@@ -461,16 +492,11 @@ def alliance_tests(data: Published) -> Table:
         if record.is_withheld or record.text("note"):
             notes.append(f"{as_rich(label).text}: {why_missing(record)}.")
 
-    for analysis, (first, second, first_median, second_median, what) in TWO_GROUPS.items():
-        record = data.finding(analysis, f"{first} - {second}")
-        medians = joined(
-            [
-                fixed(data.finding("alliance_group_medians", name).number("estimate"))
-                for name in (first_median, second_median)
-            ],
-            " vs ",
-        )
-        label = f"By {what}: {_short(first, data.home)} vs {_short(second, data.home)}"
+    study = data.study
+    for grouping, first, second in two_groups(study):
+        record = data.finding(grouping.analysis, f"{first.id} - {second.id}")
+        medians = joined([_median(data, level.term) for level in (first, second)], " vs ")
+        label = f"By {grouping.label}: {name_of(first, data.home)} vs {name_of(second, data.home)}"
         line(
             label,
             record,
@@ -480,48 +506,43 @@ def alliance_tests(data: Published) -> Table:
             _effect(record, "r", 3),
             "Two groups (Mann–Whitney)",
         )
-    record = data.finding("alliance_vs_age", "age_years")
-    line(
-        "With age",
-        record,
-        NONE,
-        _statistic("t", fixed(record.number("statistic"))),
-        record.number("p_value"),
-        _effect(record, "ρ", 3, "estimate"),
-        "Correlation (Spearman)",
-    )
-    record = data.finding("alliance_by_utilization", "utilization_type")
-    medians = joined(
-        [
-            fixed(data.finding("alliance_group_medians", name).number("estimate"))
-            for name in ("teletherapy", "telecoaching", "both")
-        ],
-        " / ",
-    )
-    group = "Utilization type (Kruskal–Wallis, then Dunn with Holm's adjustment)"
-    line(
-        "Teletherapy / telecoaching / both",
-        record,
-        medians,
-        _with_df("H", record),
-        record.number("p_value"),
-        _effect(record, "η²", 3),
-        group,
-    )
-    for dunn in data.records("inference_results", analysis="alliance_by_utilization_dunn"):
-        first, second = dunn.text("term").split(" - ")
-        medians = joined(
-            [fixed(data.finding("alliance_group_medians", name).number("estimate")) for name in (first, second)], " vs "
-        )
+    for correlation in study.correlations:
+        record = data.finding(correlation.analysis, correlation.id)
         line(
-            f"{UTILIZATION[first]} vs {UTILIZATION[second].lower()}",
-            dunn,
-            medians,
-            _statistic("Z", fixed(dunn.number("statistic"))),
-            dunn.number("p_adjusted"),
+            f"With {correlation.label}",
+            record,
             NONE,
+            _statistic("t", fixed(record.number("statistic"))),
+            record.number("p_value"),
+            _effect(record, "ρ", 3, "estimate"),
+            "Correlation (Spearman)",
+        )
+    for grouping in more_groups(study):
+        names = {level.id: name_of(level, data.home) for level in grouping.levels}
+        names = {level: name[:1].upper() + name[1:] for level, name in names.items()}
+        record = data.finding(grouping.analysis, grouping.id)
+        group = f"{grouping.label[:1].upper()}{grouping.label[1:]} (Kruskal–Wallis, then Dunn with Holm's adjustment)"
+        first_name, *others = names.values()
+        line(
+            " / ".join([first_name, *(name.lower() for name in others)]),
+            record,
+            joined([_median(data, level.term) for level in grouping.levels], " / "),
+            _with_df("H", record),
+            record.number("p_value"),
+            _effect(record, "η²", 3),
             group,
         )
+        for one, other in grouping.contrasts:
+            dunn = data.finding(f"{grouping.analysis}_dunn", f"{one} - {other}")
+            line(
+                f"{names[one]} vs {names[other].lower()}",
+                dunn,
+                joined([_median(data, grouping.level(level).term) for level in (one, other)], " vs "),
+                _statistic("Z", fixed(dunn.number("statistic"))),
+                dunn.number("p_adjusted"),
+                NONE,
+                group,
+            )
     for term, label in (
         ("participant_means", "Cronbach's α, participants' means"),
         ("session_ratings", "Cronbach's α, single ratings"),
@@ -538,13 +559,8 @@ def alliance_tests(data: Published) -> Table:
     return Table("alliance-tests", "Aim 1. Alliance by group", "Comparison", columns, rows, [*fixed_notes, *notes])
 
 
-def _short(group: str, home: str) -> str:
-    return {
-        "outside_usa": f"outside {home}",
-        "within_usa": f"within {home}",
-        "positive": "positive",
-        "negative": "negative",
-    }.get(group, group)
+def _median(data: Published, term: str) -> Rich:
+    return fixed(data.finding("alliance_group_medians", term).number("estimate"))
 
 
 def _statistic(name: str, value: Rich) -> Rich:
@@ -580,6 +596,7 @@ def wellbeing_tests(data: Published) -> Table:
     """The tests of Aim 2."""
     rows = []
     notes: list[str] = []
+    types = utilization(data.study)
 
     def line(
         label: Part,
@@ -609,7 +626,7 @@ def wellbeing_tests(data: Published) -> Table:
     record = data.finding("wellbeing_change", "followup - baseline")
     change = "Change from baseline to follow-up (paired t test)"
     line(
-        "WHO-5 points",
+        f"{data.scale} points",
         record,
         fixed(record.number("estimate")),
         _with_df("t", record),
@@ -637,10 +654,10 @@ def wellbeing_tests(data: Published) -> Table:
     ):
         record = data.finding(analysis, "screened_positive")
         line(label, record, percent(record.number("estimate"), 1, 100.0), NONE, None, NONE, "Rates (Wilson's interval)")
-    for term in ("teletherapy", "telecoaching", "both"):
+    for term in CARE_TYPES:
         record = data.finding("wellbeing_change_group_means", term)
         line(
-            UTILIZATION[term],
+            types[term],
             record,
             fixed(record.number("estimate")),
             NONE,
@@ -651,7 +668,7 @@ def wellbeing_tests(data: Published) -> Table:
     group = "Differences between utilization types (ANOVA, then Tukey–Kramer)"
     record = data.finding("wellbeing_change_by_utilization", "utilization_type")
     line(
-        "Teletherapy / telecoaching / both",
+        " / ".join([types[CARE_TYPES[0]], *(types[name].lower() for name in CARE_TYPES[1:])]),
         record,
         NONE,
         _with_df("F", record),
@@ -663,7 +680,7 @@ def wellbeing_tests(data: Published) -> Table:
     for tukey in data.records("inference_results", analysis="wellbeing_change_by_utilization_tukey"):
         first, second = tukey.text("term").split(" - ")
         line(
-            f"{UTILIZATION[first]} − {UTILIZATION[second].lower()}",
+            f"{types[first]} − {types[second].lower()}",
             tukey,
             fixed(tukey.number("estimate")),
             _statistic("t", fixed(tukey.number("statistic"))),
@@ -676,4 +693,7 @@ def wellbeing_tests(data: Published) -> Table:
         " Intervals of effect sizes are of 95%, that of η² of 90%."
     ]
     columns: tuple[Part, ...] = ("n", "Estimate", "95% CI", "Test", "P", "Effect size [CI]")
-    return Table("wellbeing-tests", "Aim 2. Change of well-being", "Quantity", columns, rows, [*fixed_notes, *notes])
+    name, title = "wellbeing-tests", "Aim 2. Change of well-being"
+    if data.instrument is not None:
+        name, title = f"wellbeing-tests-{data.instrument.id}", f"{data.scale}: change from baseline to follow-up"
+    return Table(name, title, "Quantity", columns, rows, [*fixed_notes, *notes])

@@ -29,6 +29,12 @@ def t_two_sided_p(t: float, df: float) -> float:
     return float(special.fdtrc(1.0, df, t * t))
 
 
+def t_upper_p(t: float, df: float) -> float:
+    """Return P(T > t) of Student's t (R: ``pt(lower.tail = FALSE)``)."""
+    half = t_two_sided_p(t, df) / 2.0
+    return half if t > 0 else 1.0 - half
+
+
 def t_quantile(probability: float, df: float) -> float:
     """Return the quantile of Student's t (R: ``qt``)."""
     from scipy import special

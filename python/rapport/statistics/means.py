@@ -13,7 +13,7 @@ import numpy as np
 from rapport.statistics import distributions, effect_intervals, studentized_range
 from rapport.statistics.exact import Number, as_fraction, root, signed_root
 from rapport.statistics.frequencies import empty_groups_note
-from rapport.statistics.result import CONFIDENCE_LEVEL, TestResult
+from rapport.statistics.result import CONFIDENCE_LEVEL, EQUIVALENCE_LEVEL, TestResult
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _UPPER_PROBABILITY = (1.0 + CONFIDENCE_LEVEL) / 2.0
@@ -27,6 +27,9 @@ STANDARDIZED_CHANGES = {
 PERCENT_CHANGE = TestResult("Percent change of the mean", estimate_name="percent_change")
 GROUP_MEAN = TestResult("Mean with Student's t interval", estimate_name="mean")
 ONE_WAY_ANOVA = TestResult("One-way analysis of variance", statistic_name="F", effect_size_name="eta_squared")
+WELCH_ANOVA = TestResult("Welch's one-way analysis of means", statistic_name="F")
+EQUIVALENCE = TestResult("Welch's two one-sided tests", estimate_name="mean_difference", statistic_name="t")
+INTRACLASS = TestResult("Intraclass correlation ICC(1)", estimate_name="icc", statistic_name="F")
 TUKEY_KRAMER = TestResult("Tukey-Kramer test", estimate_name="mean_difference", statistic_name="t")
 
 
@@ -404,6 +407,152 @@ def one_way_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
         effect_size_low=low,
         effect_size_high=high,
         note=None if limits else effect_intervals.NO_ETA_SQUARED,
+    )
+
+
+def welch_anova(groups: Mapping[str, GroupMoments]) -> TestResult:
+    """Compare the means of k groups without supposing equal variances.
+
+    R: ``oneway.test(value ~ group, var.equal = FALSE)`` (Welch 1951, Biometrika 38, 330–336).
+
+    Args:
+        groups: moments by group name, at least two.
+
+    Returns:
+        F, df = k − 1, df_residual and P. A note without figures for an empty group, a group of one or a group without
+        variance.
+
+    Raises:
+        ValueError: fewer than two groups are named.
+    """
+    if len(groups) < 2:
+        raise ValueError(f"at least 2 groups are needed, got {len(groups)}")
+    n, k = sum(group.n for group in groups.values()), len(groups)
+    report = partial(replace, WELCH_ANOVA, n=n)
+    note = _size_fault(groups)
+    same = [name for name, group in groups.items() if group.n > 1 and _fraction(group.variance) == 0]
+    if note is not None or same:
+        return report(note=note or f"no variance in {' and '.join(same)}")
+    means = [_fraction(group.mean) for group in groups.values()]
+    weights = [group.n / _fraction(group.variance) for group in groups.values()]
+    whole = sum(weights, Fraction(0))
+    centre = sum((weight * mean for weight, mean in zip(weights, means, strict=True)), Fraction(0)) / whole
+    between = sum((weight * (mean - centre) ** 2 for weight, mean in zip(weights, means, strict=True)), Fraction(0))
+    spread = sum(
+        ((1 - weight / whole) ** 2 / (group.n - 1) for weight, group in zip(weights, groups.values(), strict=True)),
+        Fraction(0),
+    ) / (k * k - 1)
+    f = float(between / ((k - 1) * (1 + 2 * (k - 2) * spread)))
+    df, df_residual = k - 1.0, float(1 / (3 * spread))
+    return report(statistic=f, df=df, df_residual=df_residual, p_value=distributions.f_p(f, df, df_residual))
+
+
+def _size_fault(groups: Mapping[str, GroupMoments]) -> str | None:
+    """Return why groups have no variances of their own, if so."""
+    empty = [name for name, group in groups.items() if group.n == 0]
+    if empty:
+        return empty_groups_note(empty)
+    single = [name for name, group in groups.items() if group.n < 2]
+    if single:
+        return f"too few rows: one participant in {' and '.join(single)}"
+    return None
+
+
+def welch_equivalence(
+    first: GroupMoments,
+    second: GroupMoments,
+    margin: Number,
+    names: tuple[str, str] = ("first", "second"),
+) -> TestResult:
+    """Test whether two means differ by less than a margin: two one-sided t tests with Welch's degrees of freedom.
+
+    Schuirmann (1987), Journal of Pharmacokinetics and Biopharmaceutics 15, 657–680; each test is R's
+    ``t.test(mu = ∓margin, alternative = "greater" / "less")``. P is the larger of the two, and below .05 exactly when
+    the 90% interval lies within the margins.
+
+    Args:
+        first: moments of the first group.
+        second: moments of the second group.
+        margin: the largest difference that does not matter, in the unit of the means.
+        names: what the groups are called in a note.
+
+    Returns:
+        The difference of the means (first − second), its standard error, the t whose P is larger, df_residual, P and
+        the 90% limits. A note without figures for an empty group or a group of one, or where neither has variance.
+
+    Raises:
+        ValueError: the margin is not positive.
+    """
+    if not margin > 0:
+        raise ValueError(f"margin must be positive, got {margin}")
+    report = partial(replace, EQUIVALENCE, n=first.n + second.n)
+    groups = dict(zip(names, (first, second), strict=True))
+    note = _size_fault(groups)
+    if note is not None:
+        return report(note=note)
+    shares = [_fraction(group.variance) / group.n for group in (first, second)]
+    square = shares[0] + shares[1]
+    if square == 0:
+        return report(note="no variance within the groups")
+    df = float(square**2 / (shares[0] ** 2 / (first.n - 1) + shares[1] ** 2 / (second.n - 1)))
+    difference = _fraction(first.mean) - _fraction(second.mean)
+    estimate, std_error = float(difference), root(square)
+    above, below = (
+        signed_root(distance, distance**2 / square)
+        for distance in (difference + as_fraction(margin), difference - as_fraction(margin))
+    )
+    p_above, p_below = distributions.t_upper_p(above, df), distributions.t_upper_p(-below, df)
+    half_width = distributions.t_quantile(1.0 - EQUIVALENCE_LEVEL, df) * std_error
+    return report(
+        estimate=estimate,
+        std_error=std_error,
+        statistic=above if p_above >= p_below else below,
+        df_residual=df,
+        p_value=max(p_above, p_below),
+        ci_low=estimate - half_width,
+        ci_high=estimate + half_width,
+    )
+
+
+def intraclass_correlation(
+    n: int, groups: int, squared_sizes: int, between: Number, within: Number, total_square: Number
+) -> TestResult:
+    """Estimate how alike the members of a group are: ICC(1) of a one-way analysis of variance.
+
+    (MSB − MSW) / (MSB + (n₀ − 1) MSW) with n₀ = (N − Σ n_g² / N) / (G − 1) for groups of unequal size (Shrout & Fleiss
+    1979, Psychological Bulletin 86, 420–428; Snedecor & Cochran 1989, Statistical Methods, section 13.6). F is that of
+    R's ``aov``.
+
+    Args:
+        n: members of all groups.
+        groups: number of groups with members.
+        squared_sizes: sum of the squared sizes of the groups.
+        between: sum of squares between the groups.
+        within: sum of squares within the groups.
+        total_square: sum of the squared values, by which the others are known to be rounding errors.
+
+    Returns:
+        ICC(1), F, df = G − 1, df_residual = N − G and P. A note without figures for fewer than two groups, groups of
+        one member each, or no variance within the groups.
+    """
+    report = partial(replace, INTRACLASS, n=n)
+    if groups < 2:
+        return report(note="no participants" if n == 0 else "only one group")
+    if n <= groups:
+        return report(note="every group has one member")
+    least = Fraction(1, 10**20) * as_fraction(total_square)
+    if as_fraction(within) <= least:
+        return report(note="no variance within the groups")
+    df, df_residual = groups - 1, n - groups
+    mean_between, mean_within = as_fraction(between) / df, as_fraction(within) / df_residual
+    size = (n - Fraction(squared_sizes, n)) / df
+    f = float(mean_between / mean_within)
+    return report(
+        estimate=float((mean_between - mean_within) / (mean_between + (size - 1) * mean_within)),
+        statistic=f,
+        df=float(df),
+        df_residual=float(df_residual),
+        p_value=distributions.f_p(f, df, df_residual),
     )
 
 

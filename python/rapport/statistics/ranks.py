@@ -21,7 +21,9 @@ from rapport.statistics.frequencies import (
     empty_groups_note,
 )
 from rapport.statistics.multiplicity import holm
-from rapport.statistics.result import TestResult
+from rapport.statistics.result import CONFIDENCE_LEVEL, TestResult
+
+_UPPER_PROBABILITY = (1.0 + CONFIDENCE_LEVEL) / 2.0
 
 SPEARMAN = TestResult("Spearman rank correlation", estimate_name="spearman_rho", statistic_name="t")
 MANN_WHITNEY = TestResult(
@@ -29,6 +31,7 @@ MANN_WHITNEY = TestResult(
 )
 KRUSKAL_WALLIS = TestResult("Kruskal-Wallis test", statistic_name="H", effect_size_name="eta_squared")
 DUNN = TestResult("Dunn test", estimate_name="mean_rank_difference", statistic_name="Z")
+BRUNNER_MUNZEL = TestResult("Brunner-Munzel test", estimate_name="superiority", statistic_name="t")
 
 _NO_VARIANCE = "no variance: all values are equal"
 
@@ -157,6 +160,69 @@ def mann_whitney(
         statistic=float(u),
         p_value=distributions.normal_two_sided_p(root(corrected**2 / variance)),
         effect_size=root(excess**2 / variance / n),
+    )
+
+
+def _placements(table: FrequencyTable, other: FrequencyTable) -> list[tuple[int, int]]:
+    """Return for each value of a group twice the number of the others below it (equals count half), and its count."""
+    below = np.searchsorted(other.values, table.values, side="left")
+    upto = np.searchsorted(other.values, table.values, side="right")
+    reached = [0, *np.cumsum(other.counts).tolist()]
+    doubled = [reached[a] + reached[b] for a, b in zip(below.tolist(), upto.tolist(), strict=True)]
+    return list(zip(doubled, table.counts.tolist(), strict=True))
+
+
+def brunner_munzel(
+    first: FrequencyTable,
+    second: FrequencyTable,
+    names: tuple[str, str] = ("first", "second"),
+) -> TestResult:
+    """Estimate how likely a member of the first group is above one of the second, and test it against one half.
+
+    P(first > second) + P(equal) / 2, without the Mann–Whitney test's assumption that the groups differ in nothing but
+    their place. The variance is that of the placements, t with Satterthwaite's degrees of freedom (Brunner & Munzel
+    2000, Biometrical Journal 42, 17–25). R: ``lawstat::brunner.munzel.test``, of whose estimate this is the complement.
+
+    Args:
+        first: frequencies of the first group.
+        second: frequencies of the second group.
+        names: what the groups are called in a note.
+
+    Returns:
+        The probability, its standard error, t (negative below one half), df_residual, P and 95% limits within 0–1. A
+        note without figures for an empty group; one beside the estimate for a group of one, or for groups without
+        overlap or without any difference, whose placements have no variance.
+    """
+    n1, n2 = first.n, second.n
+    report = partial(replace, BRUNNER_MUNZEL, n=n1 + n2)
+    empty = [name for name, size in zip(names, (n1, n2), strict=True) if size == 0]
+    if empty:
+        return report(note=empty_groups_note(empty))
+    placed = _placements(first, second), _placements(second, first)
+    estimate = Fraction(sum(place * count for place, count in placed[0]), 2 * n1 * n2)
+    if n1 < 2 or n2 < 2:
+        return report(estimate=float(estimate), note="too few rows: each group needs 2")
+    # The variance of the share of the other group that lies below a member, over the size of the group.
+    parts = []
+    for rows, size, other in ((placed[0], n1, n2), (placed[1], n2, n1)):
+        total = sum(place * count for place, count in rows)
+        squares = sum(place * place * count for place, count in rows)
+        parts.append(Fraction(size * squares - total * total, size * size * (size - 1) * 4 * other * other))
+    square = parts[0] + parts[1]
+    if square == 0:
+        return report(estimate=float(estimate), note="no variance of the placements: no error can be estimated")
+    excess = estimate - Fraction(1, 2)
+    df = float(square**2 / (parts[0] ** 2 / (n1 - 1) + parts[1] ** 2 / (n2 - 1)))
+    t, std_error = signed_root(excess, excess**2 / square), root(square)
+    margin = distributions.t_quantile(_UPPER_PROBABILITY, df) * std_error
+    return report(
+        estimate=float(estimate),
+        std_error=std_error,
+        statistic=t,
+        df_residual=df,
+        p_value=distributions.t_two_sided_p(t, df),
+        ci_low=max(float(estimate) - margin, 0.0),
+        ci_high=min(float(estimate) + margin, 1.0),
     )
 
 

@@ -321,6 +321,97 @@ class LinearModel:
             )
         return fits
 
+    @property
+    def rank(self) -> int:
+        """Number of coefficients that are estimated, the intercept among them."""
+        return len(self._parts.kept) + 1
+
+    @property
+    def residual_variance(self) -> float:
+        """Sum of squared residuals over the residual degrees of freedom; of a model with ``note`` there is none."""
+        return float(self._residual / self._df_residual)
+
+    def whitening(self) -> list[list[float]]:
+        """Return the matrix that makes the centred terms orthonormal, so that z = W (x − mean) has sum z z' = 1.
+
+        Returns:
+            Shape (p, p), lower triangular; a row and a column of zeros for an aliased term.
+        """
+        size = len(self.data.terms)
+        matrix = [[0.0] * size for _ in range(size)]
+        for row, own, j in zip(self._parts.inverse, self._parts.own, self._parts.kept, strict=True):
+            scale = root(1 / own)
+            for k, value in zip(self._parts.kept, row, strict=False):
+                matrix[j][k] = float(value) * scale
+        return matrix
+
+    def fitted(self) -> tuple[list[float], list[float]]:
+        """Return the coefficients of the terms, 0 for an aliased one, and the means of the terms and the outcome."""
+        estimates = [0.0] * len(self.data.terms)
+        for j, estimate in zip(self._parts.kept, self._parts.estimates, strict=True):
+            estimates[j] = float(estimate)
+        return estimates, [float(mean) for mean in self.data.means]
+
+    def robust(
+        self, meat: Sequence[Sequence[float]] | str, df_residual: float, contrasts: Mapping[str, tuple[str, str]]
+    ) -> dict[str, TestResult]:
+        """Return the coefficients with the errors of a sandwich estimator.
+
+        The covariance of b is (X'X)⁻¹ (sum of s s') (X'X)⁻¹ with the scores s = x u of rows or of clusters (White 1980,
+        Econometrica 48, 817–838; Zeileis 2006, Journal of Statistical Software 16(9)). In orthonormal coordinates
+        z = (1/√n, W (x − mean)) it is R⁻¹ (sum of z z' u²) R⁻¹', and keeps its digits.
+
+        Args:
+            meat: shape (p + 1, p + 1), the sum of squared scores in these coordinates with its factor for small
+                samples; or why there is none.
+            df_residual: degrees of freedom of t.
+            contrasts: by name two terms; the estimate is the first coefficient minus the second.
+
+        Returns:
+            For the intercept, each term and each contrast b, its standard error, t, df_residual, P and 95% limits.
+            Notes as those of ``coefficients``; where there is no meat, the estimate and the note.
+        """
+        data = self.data
+        names = [INTERCEPT, *data.terms, *contrasts]
+        if self.note is not None:
+            return {name: _coefficient(data.n, note=self.note) for name in names}
+        matrix, (estimates, means) = self.whitening(), self.fitted()
+        intercept = float(data.means[-1] - _dot([data.means[i] for i in self._parts.kept], self._parts.estimates))
+        values = dict(zip(data.terms, estimates, strict=True))
+        weights = {INTERCEPT: (1.0, [0.0] * len(data.terms))}
+        for term in data.terms:
+            weights[term] = 0.0, [float(term == other) for other in data.terms]
+        for name, (first, second) in contrasts.items():
+            weights[name] = 0.0, [float(first == other) - float(second == other) for other in data.terms]
+            values[name] = values[first] - values[second]
+        values[INTERCEPT] = intercept
+        aliased = {**self._parts.aliased}
+        for name, pair in contrasts.items():
+            if note := next((aliased[term] for term in pair if term in aliased), None):
+                aliased[name] = note
+        results = {}
+        for name in names:
+            if name in aliased:
+                results[name] = _coefficient(data.n, note=aliased[name])
+                continue
+            if isinstance(meat, str):
+                results[name] = replace(COEFFICIENT, n=data.n, estimate=values[name], note=meat)
+                continue
+            constant, slopes = weights[name]
+            shifted = [slope - constant * mean for slope, mean in zip(slopes, means[:-1], strict=True)]
+            turned = [math.fsum(a * b for a, b in zip(row, shifted, strict=True)) for row in matrix]
+            direction = [constant / math.sqrt(data.n), *turned]
+            square = math.fsum(
+                a * b * cell
+                for a, row in zip(direction, meat, strict=True)
+                for b, cell in zip(direction, row, strict=True)
+            )
+            if not square > 0:
+                results[name] = replace(COEFFICIENT, n=data.n, estimate=values[name], note="no variance of the scores")
+                continue
+            results[name] = _coefficient(data.n, Fraction(values[name]), Fraction(square), df_residual)
+        return results
+
     def direction(self, weights: Mapping[str, Number]) -> TestResult:
         """Estimate a weighted sum of coefficients: how the outcome moves when the terms move together.
 
@@ -413,7 +504,7 @@ def _coefficient(
     n: int,
     estimate: Fraction | None = None,
     square: Fraction | None = None,
-    df_residual: int | None = None,
+    df_residual: float | None = None,
     *,
     scale: Fraction = Fraction(1),
     note: str | None = None,

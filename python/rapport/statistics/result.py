@@ -7,6 +7,8 @@ from typing import ClassVar
 
 CONFIDENCE_LEVEL = 0.95
 ETA_SQUARED_CONFIDENCE_LEVEL = 0.90
+# The level of each of two one-sided tests; their interval is one of 1 − 2 × this.
+EQUIVALENCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)

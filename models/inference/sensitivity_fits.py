@@ -1,0 +1,11 @@
+"""The fits whose residuals the sandwich estimators of the sensitivity analyses ask for, and the weights of the raters."""
+
+
+def model(dbt, session):
+    from rapport.sensitivity import fits
+    from rapport.studies import Study
+
+    variants = dbt.ref("variant_sums")
+    classes = dbt.ref("rater_classes")
+    providers = dbt.ref("provider_totals")
+    return fits(variants.df(), classes.df(), providers.df(), Study.of(dbt.config.get("study")))

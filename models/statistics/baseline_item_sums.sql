@@ -1,0 +1,65 @@
+-- Sums, squares and products of the five items of the baseline assessments of the cohort: all that Cronbach's alpha of the WHO-5 needs to know of them.
+{#- The rule of the baseline is that of baseline_and_followup, asked of the cohort alone: that view reads all assessments. The
+    findings refuse items that do not make the baseline scores. -#}
+-- depends_on: {{ ref('gate_candidates') }}
+{%- set items = ['item_1', 'item_2', 'item_3', 'item_4', 'item_5'] %}
+with
+
+cohort as (
+
+    select participant_id from {{ ref('analysis_cohort') }}
+
+),
+
+care as (
+
+    select * from {{ ref('care') }}
+
+),
+
+assessments as (
+
+    select * from {{ ref('stg_who5_assessments') }}
+
+),
+
+at_baseline as (
+
+    select
+        assessments.participant_id,
+        {%- for item in items %}
+        assessments.{{ item }},
+        {%- endfor %}
+        row_number() over (
+            partition by assessments.participant_id
+            order by assessments.completed_at desc, assessments.assessment_id asc
+        ) as place
+    from assessments
+    inner join cohort on assessments.participant_id = cohort.participant_id
+    inner join care on assessments.participant_id = care.participant_id
+    where
+        assessments.completed_at < care.first_session_at
+        and {{ items | map('replace', 'item', 'assessments.item') | join(' + ') }} is not null
+
+),
+
+final as (
+
+    select
+        count(*) as n,
+        {%- for item in items %}
+        {{ whole_sum(item) }} as {{ item }},
+        {%- endfor %}
+        {%- for item in items %}
+        {%- set is_last_row = loop.last %}
+        {%- for other in items[loop.index0:] %}
+        {{ whole_sum(item ~ ' * ' ~ other) }} as {{ item }}_x_{{ other }}
+        {%- if not (is_last_row and loop.last) %},{% endif %}
+        {%- endfor %}
+        {%- endfor %}
+    from at_baseline
+    where place = 1
+
+)
+
+select * from final

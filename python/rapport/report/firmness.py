@@ -1,0 +1,519 @@
+"""How firm each finding is: the same question with one choice made differently, in a sentence and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rapport.report.figures import (
+    INK,
+    SERIES,
+    NumbersBehind,
+    Picture,
+    draw_svg,
+    grid_lines,
+    nothing,
+)
+from rapport.report.labels import phrase_of, two_groups
+from rapport.report.published import Published, Record
+from rapport.report.rich import Part, Rich, bounded, count, fixed, interval, joined, p_phrase, percent, plain, rich
+from rapport.report.sentences import improvement, is_significant, parameter, why_missing
+from rapport.sensitivity import CUTOFFS, GRID_ALLIANCES, MIN_DAYS, Design
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+TABLE = "sensitivity_results"
+
+
+@dataclass(frozen=True, slots=True)
+class Firmness:
+    """What the answer to one aim owes to the study's choices."""
+
+    sentences: tuple[Rich, ...]
+    pictures: tuple[Picture, ...]
+
+
+def firmness(data: Published) -> Mapping[int, Firmness]:
+    """Return, by number of the aim, what changes its answer and what does not."""
+    return {1: _aim_1(data), 2: _aim_2(data), 3: _aim_3(data)}
+
+
+def _row(data: Published, analysis: str, term: str) -> Record:
+    return data.record(TABLE, analysis=analysis, term=term)
+
+
+def _literal(text: str) -> Rich:
+    return Rich(f"<span data-literal>{text}</span>", text)
+
+
+def _limits(record: Record, decimals: int = 2) -> Rich:
+    return interval(fixed(record.number("ci_low"), decimals), fixed(record.number("ci_high"), decimals))
+
+
+# --- Pictures of estimates with intervals
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """One row of a picture: its name, figures, whether it is the published one, and its name on a phone."""
+
+    label: str
+    record: Record
+    is_published: bool = False
+    short: str = ""
+
+
+def _specifications(
+    name: str, title: str, unit: str, variants: Sequence[_Variant], lines: Sequence[float], alternative: Rich
+) -> Picture:
+    """Draw estimates with intervals one below the other; dashed lines at the values that they are held against."""
+    if all(variant.record.number("estimate").value is None for variant in variants):
+        return nothing(name, title, why_missing(variants[0].record))
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        axes = figure.subplots()
+        _draw_variants(axes, variants, narrow=narrow)
+        for value in lines:
+            axes.axvline(value, color=INK, linewidth=1, linestyle="--")
+        figure.supxlabel(unit, fontsize=9.5)
+
+    height = 0.9 + 0.23 * len(variants)
+    wide, narrow = draw_svg(name, draw, height, height + 0.2)
+    rows: list[list[Part]] = [
+        [
+            _literal(variant.label),
+            count(variant.record.number("n")),
+            fixed(variant.record.number("estimate")),
+            _limits(variant.record),
+        ]
+        for variant in variants
+    ]
+    numbers = NumbersBehind(("Variant", "n", unit, "Interval"), rows)
+    return Picture(name, title, alternative, wide, narrow, numbers)
+
+
+def _draw_variants(axes: Axes, variants: Sequence[_Variant], *, narrow: bool) -> None:
+    for position, variant in enumerate(variants):
+        value, low, high = (variant.record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
+        if value is None:
+            continue
+        colour, width = (SERIES[0], 2.6) if variant.is_published else (INK, 1.4)
+        if low is not None and high is not None:
+            axes.plot([low, high], [position, position], color=colour, linewidth=width, solid_capstyle="butt")
+        marker, size = ("D", 8) if variant.is_published else ("o", 5)
+        axes.plot([value], [position], marker=marker, markersize=size, color=colour)
+    labels = [(narrow and variant.short) or variant.label for variant in variants]
+    axes.set_yticks(range(len(variants)), labels, fontsize=8.5)
+    axes.set_ylim(len(variants) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    grid_lines(axes, "x")
+
+
+# --- Aim 1
+
+
+def _tests(data: Published) -> Mapping[str, str]:
+    """By analysis of the first aim what it compares."""
+    study = data.study
+    names = {one.analysis: one.label for one in study.groupings}
+    return names | {one.analysis: one.label for one in study.correlations}
+
+
+def _aim_1(data: Published) -> Firmness:
+    names = _tests(data)
+    tests = {analysis: _row(data, "aim_1_multiplicity", analysis) for analysis in Design(data.study).first_aim}
+    alone = {a: r for a, r in tests.items() if is_significant(r.number("p_value"))}
+    kept = [(a, r) for a, r in alone.items() if is_significant(r.number("p_adjusted"))]
+    lost = [(a, r) for a, r in alone.items() if not is_significant(r.number("p_adjusted"))]
+
+    def named(chosen: Sequence[tuple[str, Record]]) -> Rich:
+        return joined(
+            [
+                rich("{what} (adjusted {p})", what=names[analysis], p=p_phrase(record.number("p_adjusted")))
+                for analysis, record in chosen
+            ],
+            last=" and ",
+        )
+
+    if not alone:
+        verdict = plain("none of them shows a difference by itself, and so none does together")
+    elif not lost:
+        verdict = rich("adjusted for each other (Holm) all that differ still do: {kept}", kept=named(kept))
+    elif not kept:
+        verdict = rich("adjusted for each other (Holm) none holds any more: {lost}", lost=named(lost))
+    else:
+        verdict = rich(
+            "adjusted for each other (Holm) {kept} still differ, {lost} no more", kept=named(kept), lost=named(lost)
+        )
+    sentences = [rich("The five tests above are not adjusted for each other; {verdict}.", verdict=verdict)]
+    variants = []
+    for grouping, first, second in two_groups(data.study):
+        analysis = grouping.analysis.replace("alliance_by", "alliance_superiority_by")
+        record = _row(data, analysis, f"{first.id} - {second.id}")
+        variants.append(_Variant(f"By {grouping.label}", record))
+        if record.number("estimate").value is None or record.number("ci_low").value is None:
+            continue
+        sentences.append(
+            rich(
+                "Drawn at random, one of the {a} rated above one of the {b} with probability {p}"
+                " (95% CI {limits},"
+                " without the assumption of equal spread).",
+                a=phrase_of(first, data.home),
+                b=phrase_of(second, data.home),
+                p=bounded(record.number("estimate"), 3),
+                limits=interval(bounded(record.number("ci_low"), 3), bounded(record.number("ci_high"), 3)),
+            )
+        )
+    picture = _specifications(
+        "firm-1",
+        "Who rates higher: probability that one of the first group is above one of the second",
+        "Probability of superiority",
+        variants,
+        (0.5,),
+        plain("Points with 95% intervals (Brunner–Munzel); one half, the dashed line, is no difference."),
+    )
+    return Firmness(tuple(sentences), (picture, trajectory(data)))
+
+
+# --- Aim 2
+
+
+def _aim_2(data: Published) -> Firmness:
+    sentences = []
+    expected, beyond = (
+        _row(data, "wellbeing_regression_to_mean", term).number("estimate") for term in ("expected", "beyond")
+    )
+    observed = _row(data, "wellbeing_regression_to_mean", "observed")
+    if expected.value is not None and beyond.value is not None:
+        sentences.append(
+            rich(
+                "Whoever is chosen for a low score rises on average without any care: regression to the"
+                " mean alone would"
+                " account for {expected} of the {observed} points, and {beyond} are beyond it; without a"
+                " comparison group"
+                " the study cannot say what they owe to the care.",
+                expected=fixed(expected),
+                observed=fixed(observed.number("estimate")),
+                beyond=fixed(beyond),
+            )
+        )
+    else:
+        sentences.append(rich("Regression to the mean cannot be estimated ({why}).", why=why_missing(observed)))
+    rates = {
+        name: _row(data, "reliable_change", name)
+        for name in ("reliable_improvement", "reliable_recovery", "reliable_deterioration", "deterioration")
+    }
+    recovered = data.finding("clinical_recovery", "screened_positive")
+    if rates["deterioration"].number("estimate").value is not None and recovered.number("estimate").value is not None:
+        sentences.append(
+            rich(
+                "Beside {recovered} who recovered, {fell} fell by {points} points or more.",
+                recovered=percent(recovered.number("estimate"), 1, 100.0),
+                fell=percent(rates["deterioration"].number("estimate"), 1, 100.0),
+                points=improvement(data),
+            )
+        )
+    threshold = _row(data, "reliable_change", "threshold").number("estimate")
+    improved = rates["reliable_improvement"].number("estimate")
+    if threshold.value is not None and improved.value is not None:
+        sentences.append(
+            rich(
+                "A rise beyond the error of measurement ({threshold} points) is that of {share}.",
+                threshold=fixed(threshold),
+                share=percent(improved, 1, 100.0),
+            )
+        )
+    equivalence = _row(data, "wellbeing_equivalence", "telecoaching - teletherapy")
+    sentences.append(_equivalence(data, equivalence))
+    picture = _specifications(
+        "firm-2",
+        f"Change of {data.study.outcome.name}: observed, expected by regression to the mean, between utilization types",
+        f"{data.study.outcome.name} points",
+        [
+            _Variant("Mean change (published)", data.finding("wellbeing_change", "followup - baseline"), True),
+            _Variant(
+                "Expected from regression to the mean",
+                _row(data, "wellbeing_regression_to_mean", "expected"),
+                short="Regression to the mean",
+            ),
+            _Variant("Beyond it", _row(data, "wellbeing_regression_to_mean", "beyond")),
+            _Variant("Telecoaching − teletherapy (90% CI)", equivalence, short="Coaching − therapy"),
+        ],
+        (0.0,),
+        plain("Points with intervals, of 95% for the mean change and 90% for the difference between the types."),
+    )
+    shares = _rates(
+        [
+            ("Clinical recovery (published)", recovered),
+            ("Clinical improvement (published)", data.finding("clinical_improvement", "screened_positive")),
+            ("Reliable improvement", rates["reliable_improvement"]),
+            ("Reliable recovery", rates["reliable_recovery"]),
+            ("Deterioration", rates["deterioration"]),
+            ("Reliable deterioration", rates["reliable_deterioration"]),
+        ]
+    )
+    return Firmness(tuple(sentences), (picture, shares))
+
+
+def _equivalence(data: Published, record: Record) -> Rich:
+    low, high = record.number("ci_low").value, record.number("ci_high").value
+    margin = float(data.parameter("equivalence_margin").text("value"))
+    if low is None or high is None:
+        return rich(
+            "Whether telecoaching and teletherapy are equivalent cannot be said ({why}).", why=why_missing(record)
+        )
+    parts: dict[str, Part] = {"limits": _limits(record), "margin": parameter(data, "equivalence_margin")}
+    if -margin < low and high < margin:
+        return rich(
+            "Between telecoaching and teletherapy the change differs by less than {margin} points: the"
+            " 90% interval of the"
+            " difference is {limits}.",
+            **parts,
+        )
+    return rich(
+        "That the change with telecoaching and with teletherapy differs by less than {margin}"
+        " points is not shown: the 90%"
+        " interval of the difference is {limits}.",
+        **parts,
+    )
+
+
+def _rates(shares: Sequence[tuple[str, Record]]) -> Picture:
+    name, title = "firm-2-rates", "How many of those who screened positive recovered, improved and got worse"
+    if all(record.number("estimate").value is None for _, record in shares):
+        return nothing(name, title, why_missing(shares[0][1]))
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        axes = figure.subplots()
+        for position, (label, record) in enumerate(shares):
+            value, low, high = (record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
+            if value is None or low is None or high is None:
+                continue
+            is_published = label.endswith("(published)")
+            colour, width = (SERIES[0], 2.6) if is_published else (INK, 1.4)
+            axes.plot([100 * low, 100 * high], [position, position], color=colour, linewidth=width)
+            axes.plot([100 * value], [position], marker="D" if is_published else "o", markersize=6, color=colour)
+        axes.set_yticks(range(len(shares)), [label for label, _ in shares], fontsize=8.5)
+        axes.set_ylim(len(shares) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.tick_params(axis="y", length=0)
+        figure.supxlabel("Percent of those who screened positive", fontsize=9.5)
+        grid_lines(axes, "x")
+
+    wide, narrow = draw_svg(name, draw, 2.4, 2.6)
+    rows: list[list[Part]] = [
+        [
+            label,
+            count(record.number("n")),
+            percent(record.number("estimate"), 1, 100.0),
+            interval(percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0)),
+        ]
+        for label, record in shares
+    ]
+    alternative = plain("Shares with Wilson's 95% intervals; reliable is a change beyond the error of measurement.")
+    numbers = NumbersBehind(("Outcome", "n", "Percent", "95% CI"), rows)
+    return Picture(name, title, alternative, wide, narrow, numbers)
+
+
+# --- Aim 3
+
+_VARIANTS: Sequence[tuple[str, str, str]] = (
+    ("Robust errors (HC3)", "alliance_hc3", "alliance"),
+    ("Errors by main provider (CR1)", "alliance_clustered", "alliance"),
+    ("Between main providers", "alliance_within_between", "alliance_between"),
+    ("Within main providers", "alliance_within_between", "alliance_within"),
+    ("First three rated sessions", "alliance_first_sessions", "alliance"),
+    ("Missing sex as a level", "alliance_sex_missing_level", "alliance"),
+    ("Without sex", "alliance_without_sex", "alliance"),
+    ("Weighted by the chance to rate", "alliance_rater_weighted", "alliance"),
+)
+
+
+def _aim_3(data: Published) -> Firmness:
+    published = data.finding(data.study.main_model, "alliance")
+    variants = [
+        _Variant("Published", published, True),
+        *(_Variant(label, _row(data, analysis, term)) for label, analysis, term in _VARIANTS),
+    ]
+    grid = [
+        _Variant(
+            f"Baseline ≤ {cutoff}, ≥ {days} days, {alliance} alliance",
+            _row(data, "definition_grid", f"cutoff={cutoff},min_days={days},alliance={alliance}"),
+            short=f"≤ {cutoff}, ≥ {days} d, {alliance}",
+        )
+        for cutoff in CUTOFFS
+        for days in MIN_DAYS
+        for alliance in GRID_ALLIANCES
+    ]
+    known = [variant for variant in (*variants, *grid) if variant.record.number("ci_low").value is not None]
+    sentences = []
+    if not known:
+        sentences.append(rich("No variant can be shown ({why}).", why=why_missing(published)))
+    else:
+        sentences += _what_changes(variants[1:], published)
+        sentences.append(_grid_sentence([variant.record for variant in grid]))
+    early = _row(data, "alliance_first_sessions", "alliance")
+    if early.number("ci_low").value is not None and published.number("estimate").value is not None:
+        sentences.append(
+            rich(
+                "Taken from the first three rated sessions only, a point of alliance goes with {early} points (95% CI"
+                " {limits}), beside {whole} with the average of all.",
+                early=fixed(early.number("estimate")),
+                limits=_limits(early),
+                whole=fixed(published.number("estimate")),
+            )
+        )
+    picture = _specifications(
+        "firm-3",
+        "Alliance and well-being at follow-up under other choices",
+        f"{data.study.outcome.name} points per point of alliance",
+        [*variants, *grid],
+        (0.0,),
+        plain(
+            "Points with 95% intervals of the coefficient of alliance; the diamond is the published"
+            " one, zero is dashed."
+        ),
+    )
+    return Firmness(tuple(sentences), (picture,))
+
+
+def _side(record: Record) -> int | None:
+    """Return on which side of zero an interval lies, 0 across it."""
+    low, high = record.number("ci_low").value, record.number("ci_high").value
+    if low is None or high is None:
+        return None
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def _what_changes(variants: Sequence[_Variant], published: Record) -> list[Rich]:
+    side = _side(published)
+    known = [variant for variant in variants if _side(variant.record) is not None]
+    if side is None or not known:
+        return []
+    same = [variant for variant in known if _side(variant.record) == side]
+    other = [variant for variant in known if _side(variant.record) != side]
+    answer = {1: "above zero", -1: "below zero", 0: "across zero"}
+
+    def named(chosen: Sequence[_Variant]) -> Rich:
+        return joined(
+            [
+                rich(
+                    "{label} ({b}, {limits})",
+                    label=_literal(variant.label[0].lower() + variant.label[1:]),
+                    b=fixed(variant.record.number("estimate")),
+                    limits=_limits(variant.record),
+                )
+                for variant in chosen
+            ],
+            "; ",
+        )
+
+    sentences = []
+    if other:
+        sentences.append(
+            rich(
+                "The published interval lies {where}; that changes with: {others}.",
+                where=answer[side],
+                others=named(other),
+            )
+        )
+    if same:
+        sentences.append(
+            rich(
+                "It stays {where} with: {same}."
+                if other
+                else "The interval lies {where}, and stays there with: {same}.",
+                where=answer[side],
+                same=named(same),
+            )
+        )
+    return sentences
+
+
+def _grid_sentence(records: Sequence[Record]) -> Rich:
+    known = [record for record in records if _side(record) is not None]
+    if not known:
+        return rich("With other cut-offs nothing can be shown ({why}).", why=why_missing(records[0]))
+    estimates = sorted(known, key=lambda record: record.number("estimate").value or 0.0)
+    clear = sum(_side(record) != 0 for record in known)
+    return rich(
+        "Over {all} combinations of cut-off, shortest follow-up and ratings the coefficient runs"
+        " from {low} to {high}; the"
+        " interval leaves out zero in {clear} of them.",
+        all=_literal(str(len(known))),
+        low=fixed(estimates[0].number("estimate")),
+        high=fixed(estimates[-1].number("estimate")),
+        clear=_literal(str(clear)),
+    )
+
+
+# --- Trajectory
+
+_POPULATIONS = {"everyone": "Everyone", "four_rated_sessions": "The same people: four or more rated sessions"}
+_PROVIDERS = {"therapist": "Therapists", "coach": "Coaches"}
+_NUMBERS = (*map(str, range(1, 13)), "13+")
+
+
+def trajectory(data: Published) -> Picture:
+    """How the alliance is rated from session to session."""
+    name, title = "trajectory", "Alliance from session to session"
+    at = {
+        (record.text("population"), record.text("provider_type"), record.text("session_number")): record
+        for record in data.records("alliance_trajectory")
+    }
+    drawn = {
+        (population, provider): [
+            (i, record)
+            for i, number in enumerate(_NUMBERS)
+            if (record := at.get((population, provider, number))) is not None
+            and record.number("alliance_mean").value is not None
+        ]
+        for population in _POPULATIONS
+        for provider in _PROVIDERS
+    }
+    if not any(drawn.values()):
+        return nothing(name, title, "all counts are hidden, because some are small" if at else "nobody rated a session")
+
+    def draw(figure: Canvas, narrow: bool) -> None:
+        panels = figure.subplots(2, 1, sharex=True, sharey=True) if narrow else figure.subplots(1, 2, sharey=True)
+        for axes, (population, label) in zip(panels, _POPULATIONS.items(), strict=True):
+            for i, (provider, called) in enumerate(_PROVIDERS.items()):
+                points = drawn[population, provider]
+                axes.plot(
+                    [place for place, _ in points],
+                    [record.number("alliance_mean").value or 0.0 for _, record in points],
+                    color=SERIES[i],
+                    marker="os"[i],
+                    markersize=4,
+                    linestyle=("-", "--")[i],
+                    label=called,
+                )
+            axes.set_title(label)
+            axes.set_xticks(range(len(_NUMBERS)), _NUMBERS, fontsize=8)
+            axes.legend(loc="lower right", frameon=False, fontsize=8.5)
+            grid_lines(axes, "y")
+        figure.supxlabel("Session number", fontsize=9.5)
+        figure.supylabel("Mean of the answered items", fontsize=9.5)
+
+    wide, narrow = draw_svg(name, draw, 3.1, 5.4)
+    rows: list[list[Part]] = [
+        [
+            f"{_POPULATIONS[population]}, {_PROVIDERS[provider].lower()}",
+            _literal(record.text("session_number")),
+            count(record.number("participants")),
+            fixed(record.number("alliance_mean")),
+            percent(record.number("top_share"), 1, 100.0),
+        ]
+        for (population, provider), points in drawn.items()
+        for _, record in points
+    ]
+    alternative = plain(
+        "Lines of the mean rating by number of the session. On the left whoever rated it: that"
+        " only those who are content"
+        " may have stayed looks like growth. On the right the same people all the way."
+    )
+    numbers = NumbersBehind(("Whose ratings", "Session", "Participants", "Mean", "Both items at the top"), rows)
+    return Picture(name, title, alternative, wide, narrow, numbers)

@@ -1,0 +1,131 @@
+"""The changes of docs/adapt.md, each made on a copy of the project as the page shows it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from conftest import ROOT
+
+PAGE = (ROOT / "docs/adapt.md").read_text(encoding="utf-8")
+AT_MOST = {"Another window": 1, "A criterion": 2, "A covariate": 2, "Another grouping": 2, "Another instrument": 3}
+"""How many files a change touches, at most."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A chapter of the page: its diff, and a query of the demo with what it shows."""
+
+    title: str
+    diff: str
+    query: str
+    shown: str
+
+
+def changes() -> list[Change]:
+    found = []
+    for chapter in PAGE.split("\n## ")[1:]:
+        title = chapter.split("\n", maxsplit=1)[0]
+        blocks = {kind: re.findall(rf"```{kind}\n(.*?)```", chapter, re.DOTALL) for kind in ("diff", "sql", "text")}
+        [diff], [query], [shown] = blocks["diff"], blocks["sql"], blocks["text"]
+        found.append(Change(title, diff, query.strip(), shown.strip()))
+    return found
+
+
+CHANGES = changes()
+
+
+def run(project: Path, *command: str, raw: Path = ROOT / "demo") -> str:
+    """What a command prints in the copy; it has to succeed."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "python"),
+        "DBT_PROFILES_DIR": ".",
+        "RAPPORT_STUDY": "my_service",
+        "RAPPORT_DB": "my_service.duckdb",
+        "RAPPORT_RAW": str(raw),
+    }
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / command[0]), *command[1:]],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with the copy of the published study that the page begins with."""
+    project = tmp_path_factory.mktemp("adapted") / "project"
+    project.mkdir()
+    for name in ("models", "macros", "seeds", "expectations", "studies", "contracts"):
+        shutil.copytree(ROOT / name, project / name)
+    (project / "tests").mkdir()
+    shutil.copytree(ROOT / "tests/data", project / "tests/data")
+    for name in ("dbt_project.yml", "profiles.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, project / name)
+    [command] = re.findall(r"^sed .*$", PAGE, re.MULTILINE)
+    subprocess.run(command, shell=True, cwd=project, check=True)
+    return project
+
+
+def columns_of(database: Path, table: str) -> list[str]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return [row[0] for row in connection.execute(f"describe marts.{table}").fetchall()]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)
+def test_a_change_takes_the_files_of_its_diff_and_everything_follows(
+    copied: Path, tmp_path: Path, change: Change
+) -> None:
+    [limit] = [limit for title, limit in AT_MOST.items() if change.title.startswith(title)]
+    touched = set(re.findall(r"^\+\+\+ b/(\S+)", change.diff, re.MULTILINE))
+    assert 1 <= len(touched) <= limit
+    project = tmp_path / "project"
+    shutil.copytree(copied, project)
+    subprocess.run(["patch", "-p1", "--no-backup-if-mismatch"], input=change.diff, text=True, cwd=project, check=True)
+    raw = ROOT / "demo"
+    if change.title.startswith("Another instrument"):
+        [command] = re.findall(r"^python -m rapport\.demo .*$", PAGE, re.MULTILINE)
+        run(project, *command.split(), raw=raw)
+        raw = project / command.split()[-1]
+    run(project, "python", "-m", "rapport.studies", "my_service")
+    run(project, "dbt", "--quiet", "run", raw=raw)
+    run(project, "python", "-m", "rapport.release", "--out", "release")
+    run(project, "python", "-m", "rapport.report", "--release", "release", "--out", "page.html")
+    run(project, "python", "-m", "rapport.contracts", "generate")
+    database = project / "my_service.duckdb"
+    with duckdb.connect(str(database), read_only=True) as connection:
+        cursor = connection.execute(change.query)
+        rows = [[column[0] for column in cursor.description or ()], *cursor.fetchall()]
+    assert "\n".join(" | ".join("" if v is None else str(v) for v in row) for row in rows) == change.shown
+    page = (project / "page.html").read_text(encoding="utf-8")
+    contract = yaml.safe_load((project / "contracts/marts.odcs.yaml").read_text(encoding="utf-8"))
+    promised = {table["name"]: [column["name"] for column in table["properties"]] for table in contract["schema"]}
+    for table, columns in promised.items():
+        assert columns_of(database, table) == columns, table
+    for text in FOLLOWS.get(change.title.split(":", maxsplit=1)[0], ()):
+        assert text in page, text
+    if change.title.startswith("A criterion"):
+        assert "has_two_sessions" in promised["eligibility"]
+    assert (project / "release" / "eligibility_flow.csv").is_file()
+
+
+FOLLOWS = {
+    "A criterion": ("With at least two sessions", "one completed session only"),
+    "A covariate": ("Rated sessions",),
+    "Another grouping": ("Under 30", "Age group: 45 and older"),
+}
+"""What the report says of a change."""
