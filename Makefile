@@ -122,6 +122,25 @@ contract-check: $(VENV)/.runtime
 contract-diff: $(VENV)/.runtime
 	@$(BIN)/python -m rapport.contracts diff
 
+## make serve-postgres  the snapshot of the marts as schema marts of a PostgreSQL database: DSN=postgresql://… READERS="role …"
+.PHONY: serve-postgres semantic
+serve-postgres: $(VENV)/.postgres
+	@RAPPORT_POSTGRES='$(or $(DSN),$(RAPPORT_POSTGRES))' $(BIN)/python -m rapport.postgres $(foreach role,$(READERS),--reader $(role))
+
+$(VENV)/.postgres: requirements-postgres.lock $(VENV)/.runtime
+	$(INSTALL) --require-hashes -r requirements-postgres.lock
+	@touch $@
+
+## make semantic  MetricFlow in an environment of its own, and the tests of the metrics (docs/semantic-layer.md)
+SEMANTIC_VENV := .venv-semantic
+semantic: $(SEMANTIC_VENV)/.installed $(VENV)/.development
+	$(BIN)/pytest tests/python/test_semantic.py
+
+$(SEMANTIC_VENV)/.installed: requirements-semantic.lock
+	$(PYTHON) -m venv $(SEMANTIC_VENV)
+	$(SEMANTIC_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-semantic.lock
+	@touch $@
+
 ## make contract-cli    both contracts by datacontract-cli, in an environment of its own (after `make build`)
 CLI_VENV := .venv-datacontract
 CLI := $(CLI_VENV)/bin/datacontract
@@ -142,13 +161,15 @@ $(CLI_VENV)/.installed:
 lock:
 	$(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock pyproject.toml -o requirements.lock
+	$(LOCK) -c requirements-dev.lock --extra postgres pyproject.toml -o requirements-postgres.lock
+	$(LOCK) -c requirements-dev.lock --extra semantic pyproject.toml -o requirements-semantic.lock
 
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-strip-extras --no-header --no-annotate
 
 ## make clean     what can be made again: environments, target, logs, reports, and the databases in warehouse/
 clean:
-	rm -rf $(VENV) $(CLI_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal
+	rm -rf $(VENV) $(CLI_VENV) $(SEMANTIC_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

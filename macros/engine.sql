@@ -90,3 +90,26 @@
 {% macro spark__fixed_point_sum(expression) -%}
     cast(sum(cast(round({{ expression }} * pow(2, 60)) as decimal(38, 0))) as double) / pow(2, 60)
 {%- endmacro %}
+
+{#- The first day of the month of a moment or a date: engines differ in whether that is a date or a timestamp. -#}
+{% macro month_of(expression) -%}
+    cast({{ dbt.date_trunc('month', expression) }} as date)
+{%- endmacro %}
+
+{#- One row for every month from one first day to another: a series is made by another function in every engine. -#}
+{% macro months_from_to(first, last) -%}
+    {{ return(adapter.dispatch('months_from_to', 'rapport')(first, last)) }}
+{%- endmacro %}
+
+{% macro default__months_from_to(first, last) -%}
+    cast(unnest(generate_series({{ first }}, {{ last }}, interval 1 month)) as date)
+{%- endmacro %}
+
+{% macro spark__months_from_to(first, last) -%}
+    explode(sequence({{ first }}, {{ last }}, interval 1 month))
+{%- endmacro %}
+
+{#- One of few buckets for each key, the same one wherever the key occurs: two people in different buckets are two people. -#}
+{% macro bucket_of(expression, buckets=64) -%}
+    {{ hash_of(expression) }} % {{ buckets }}
+{%- endmacro %}

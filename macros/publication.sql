@@ -80,6 +80,7 @@
     {%- endfor %}
 
     {{ run_hooks(pre_hooks) }}
+    {%- do write_snapshot(served_marts(marts)) -%}
     {% call statement('main') -%}
         create schema if not exists marts;
         {%- for mart in marts %}
@@ -161,4 +162,65 @@
         {%- endfor %}
     {%- endfor %}
     {{ return(seen | reject('in', selected_resources) | map('replace', 'model.' ~ project_name ~ '.', '') | sort) }}
+{% endmacro %}
+
+{#- The marts that a snapshot holds: those that var served_marts names, else all; without rows of people, unless var
+    serve_participants lets them be served, and without marts by provider, unless they are named. -#}
+{% macro served_marts(marts) %}
+    {%- set named = var('served_marts') %}
+    {%- set served = [] %}
+    {%- for mart in marts if named is none or mart.alias in named %}
+        {%- if 'participant_id' in mart.columns and not var('serve_participants') %}
+            {%- if named is not none %}
+                {%- do exceptions.raise_compiler_error(
+                    'var served_marts names ' ~ mart.alias ~ ', which has a row per participant: take it out, or set'
+                    ~ ' serve_participants to true'
+                ) %}
+            {%- endif %}
+        {%- elif 'provider_id' not in mart.columns or named is not none %}
+            {%- do served.append(mart) %}
+        {%- endif %}
+    {%- endfor %}
+    {{ return(served) }}
+{% endmacro %}
+
+{#- Before the publication: the tables of this build in a file of its own, in a transaction of its own, because DuckDB writes
+    one database in a transaction. Detaching the file writes it to its end. The rename follows the publication's commit
+    (python/rapport/snapshot.py). -#}
+{% macro write_snapshot(marts) %}
+    {%- set file = run_query("select coalesce(getvariable('rapport_snapshot'), '')").rows[0][0] %}
+    {%- if file %}
+    {%- do run_query("attach '" ~ file | replace("'", "''") ~ "' as snapshot (storage_version 'v1.0.0')") %}
+    {% call statement('snapshot') -%}
+        create schema snapshot.marts;
+        {%- for mart in marts %}
+        {%- set candidate = api.Relation.create(database=mart.database, schema=mart.schema, identifier=mart.alias) %}
+        create table snapshot.marts.{{ mart.alias }} (
+            {%- for column in mart.columns.values() %}
+            {{ column.name }} {{ column.data_type }}
+            {{- ' not null' if column.constraints | selectattr('type', 'equalto', 'not_null') | list }}
+            {%- if not loop.last %},{% endif %}
+            {%- endfor %}
+        );
+        insert into snapshot.marts.{{ mart.alias }} by name select * from {{ candidate }};
+        comment on table snapshot.marts.{{ mart.alias }} is '{{ mart.description | trim | replace("'", "''") }}';
+        {%- for column in mart.columns.values() %}
+        comment on column snapshot.marts.{{ mart.alias }}.{{ column.name }} is '{{ column.description | trim | replace("'", "''") }}';
+        {%- endfor %}
+        {%- endfor %}
+        create table snapshot.marts.snapshot as
+        select
+            regexp_extract(getvariable('rapport_versions'), 'rapport ([^;]+)', 1) as contract_version,
+            build_id,
+            build_number,
+            raw_folder,
+            is_synthetic,
+            builds.started_at
+        from {{ ref('build') }} as build
+        inner join ops.builds as builds using (build_id);
+        comment on table snapshot.marts.snapshot is 'The build that these tables are of, and the version of their contract.'
+    {%- endcall %}
+    {%- do adapter.commit() %}
+    {%- do run_query('detach snapshot') %}
+    {%- endif %}
 {% endmacro %}

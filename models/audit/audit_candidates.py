@@ -19,6 +19,8 @@ def model(dbt, session):
     transitions = dbt.ref("wellbeing_transitions")
     summary = dbt.ref("source_summary")
     parameters = dbt.ref("build_parameters")
+    monthly = dbt.ref("service_monthly")
     tables = [participants, eligibility, flow, alliance, change, cohort, reasons, transitions, summary, parameters]
+    tables.append(monthly)
     verdicts = run_suites(session, build.df(), "expectations/candidates", tables)
     return pa.concat_tables([verdicts, files_stood_still(part_files.to_arrow_table(), "candidates")])

@@ -14,8 +14,11 @@ def model(dbt, session):
     consistency = dbt.ref("consistency")
     printed = dbt.ref("printed_figures")
     distribution = dbt.ref("alliance_distribution")
+    monthly = dbt.ref("service_monthly")
+    signals = dbt.ref("service_signals")
+    parameters = dbt.ref("build_parameters")
     sensitivity = dbt.ref("sensitivity_results")
     trajectory = dbt.ref("alliance_trajectory")
-    findings = [table_1, results, fit, slopes, sensitivity, trajectory]
+    findings = [table_1, results, fit, slopes, sensitivity, trajectory, monthly, signals, parameters]
     tables = [printed, distribution, cohort, *findings, reproduction, consistency]
     return run_suites(session, build.df(), "expectations/findings", tables)

@@ -7,6 +7,7 @@
     'max_quarantined_share': 'share of the rows that may wait in quarantine',
     'max_shrinkage': 'share of its rows that a table may lose from one build to the next',
     'max_share_jump': 'how far a share may move from one build to the next',
+    'spc_min_points': 'months with a value from which a series of the service has a mean and limits',
     'freshness_warn_hours': 'age of the newest row in hours from which an export counts as stale',
 }) %}
 with

@@ -23,6 +23,8 @@
     ref('alliance_slopes'),
     ref('sensitivity_results'),
     ref('alliance_trajectory'),
+    ref('service_monthly'),
+    ref('service_signals'),
 ] %}
 {%- if study().further_tables %}
 {%- do tables.extend([ref('outcome_change'), ref('outcome_results'), ref('outcome_fit')]) %}

@@ -37,6 +37,7 @@ final as (
         care.utilization_type,
         care.total_sessions,
         care.time_in_care_days,
+        scores.baseline_at,
         scores.baseline_score,
         scores.followup_score,
         scores.follow_up_days,

@@ -5,6 +5,7 @@ What would otherwise be found late, or not at all, is refused here; and the last
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -28,6 +29,7 @@ from dbt_rapport.handover import hand_over, project_of_the_command
 from rapport.file_modes import FileModeError, set_modes, set_umask
 from rapport.messages import escape_controls
 from rapport.project_vars import PROJECT, VarError, check_vars
+from rapport.snapshot import SnapshotError, discard, put_in_place, snapshot_of
 from rapport.studies import Study
 from rapport.studies.parameters import parameters
 
@@ -183,6 +185,8 @@ class LastWord:
         """Whether the command has ended: what comes then belongs to another one in the same process."""
         self.failures: dict[str, str] = {}
         """Messages of what failed, by name of the node, in the order in which dbt prints them."""
+        self.snapshot_failure = ""
+        """Why the snapshot of marts that are published is not in its place."""
         self.unreadable: list[str] = []
         """What is wrong with part files whose rows a model could not read: said instead of the engine's message."""
 
@@ -193,6 +197,8 @@ class LastWord:
         name, data = event.info.name, event.data
         if name == "LogModelResult" and data.node_info.node_name == "publish":
             self.is_published = data.status != "error"
+            if self.is_published:
+                self.show_snapshot()
         elif name == "RunResultError" and data.node_info.node_name:
             self.failures[data.node_info.node_name] = data.msg
         elif name == "CommandCompleted":
@@ -205,6 +211,35 @@ class LastWord:
             self.conclude(data.success)
             if self.is_published:
                 self.erase()
+            else:
+                self.drop_snapshot()
+            if self.snapshot_failure:
+                from dbt.cli.exceptions import ExceptionExit
+
+                _say(
+                    f"marts were published, but their snapshot is the old one. {self.snapshot_failure}",
+                    EventLevel.ERROR,
+                )
+                raise ExceptionExit(SnapshotError(self.snapshot_failure))
+
+    def show_snapshot(self) -> None:
+        """The marts are committed: let those who read the snapshot have them, too."""
+        from rapport.duckdb_plugin import Plugin
+
+        try:
+            if Plugin.database is not None and (place := snapshot_of(Plugin.database)) is not None:
+                put_in_place(place, Plugin.database, get_invocation_id())
+        except SnapshotError as error:
+            self.snapshot_failure = str(error)
+
+    @staticmethod
+    def drop_snapshot() -> None:
+        """Nothing is published: what this build wrote aside takes room for nobody."""
+        plugin = sys.modules.get("rapport.duckdb_plugin")
+        database = plugin.Plugin.database if plugin is not None else None
+        with contextlib.suppress(SnapshotError, OSError):
+            if database is not None and (place := snapshot_of(database)) is not None:
+                discard(place, database, get_invocation_id())
 
     def erase(self) -> None:
         """After a publication without people whom the list names: no freed block and no old line may name them.

@@ -24,11 +24,13 @@ from dbt_common.invocation import get_invocation_id
 from rapport.engine_errors import clean_text, keep_errors_clean
 from rapport.file_modes import FileModeError, set_modes, set_umask
 from rapport.messages import escape_controls
+from rapport.snapshot import SnapshotError, aside, published_build, settle, snapshot_of
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
 PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
 THREADS = "RAPPORT_THREADS"
 """How many threads DuckDB takes; without it all cores."""
+BUILDS = ("build", "run")
 WRITING = ("build", "run", "seed", "snapshot", "run-operation", "retry", "clone")
 """Commands that are there to change the database; of the others none changes the permissions of its file."""
 SOURCES = Path("models/raw/_raw__sources.yml")
@@ -93,6 +95,8 @@ class Plugin(BasePlugin):
                 ]
             ),
         }
+        if command_of_dbt() in BUILDS and Plugin.database is not None:
+            self._variables["rapport_snapshot"] = prepare_snapshot(conn, Plugin.database)
         if command_of_dbt() == "freshness":
             read_for_freshness(conn)
 
@@ -101,6 +105,26 @@ class Plugin(BasePlugin):
         for name, value in self._variables.items():
             literal = value.replace("'", "''")
             cursor.execute(f"set variable {name} = '{literal}'")
+
+
+def prepare_snapshot(connection: duckdb.DuckDBPyConnection, database: Path) -> str:
+    """Where this build writes its snapshot of the marts; empty for none. Finishes what a killed build left.
+
+    Raises :class:`DbtRuntimeError` if the place cannot be used.
+    """
+    try:
+        place = snapshot_of(database)
+        if place is None:
+            return ""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        settle(place, database, published_build(connection))
+    except SnapshotError as error:
+        raise DbtRuntimeError(f"{error}; nothing was read") from error
+    except OSError as error:
+        raise DbtRuntimeError(
+            f"RAPPORT_MARTS: {escape_controls(str(place))}: its folder cannot be made: {error.strerror or error}"
+        ) from error
+    return str(aside(place, database, get_invocation_id()))
 
 
 def command_of_dbt() -> str:

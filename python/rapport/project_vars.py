@@ -35,7 +35,7 @@ class Var:
 
     name: str
     kind: type
-    """``dt.date``, ``int``, ``float`` (any number), ``str`` or ``bool``."""
+    """``dt.date``, ``int``, ``float`` (any number), ``str``, ``bool`` or ``list`` (of names)."""
     meaning: str
     low: float = -math.inf
     high: float = math.inf
@@ -51,6 +51,8 @@ class Var:
             words = DATE
         elif self.kind is bool:
             words = "true or false"
+        elif self.kind is list:
+            words = "a list of names"
         elif self.choices:
             words = " or ".join(self.choices)
         elif self.pattern:
@@ -73,6 +75,8 @@ class Var:
             return day(value) is not None
         if self.kind is bool or isinstance(value, bool):
             return self.kind is bool and isinstance(value, bool)
+        if self.kind is list:
+            return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
         if self.kind is str:
             fits = not self.choices or value in self.choices
             return isinstance(value, str) and fits and re.fullmatch(self.pattern or ".+", value) is not None
@@ -105,6 +109,9 @@ VARS = (
     Var("max_shrinkage", float, "share by which a table or the cohort may shrink between builds", low=0, high=1),
     Var("max_share_jump", float, "how far a share may move between builds", low=0, high=1),
     Var("min_rows_for_shares", int, "rows from which a table's shares are compared", low=0),
+    Var("served_marts", list, "marts that the snapshot holds (null: all that may be served)", is_optional=True),
+    Var("serve_participants", bool, "whether the snapshot may hold marts with a row per participant"),
+    Var("spc_min_points", int, "months with a value from which a series of the service has limits", low=2),
     Var("accept_volume_change", bool, "accepts, for one build, what the guards on volumes and cohort refuse"),
 )
 
@@ -139,6 +146,13 @@ def check_vars(project_dir: Path, command_line: Mapping[str, Any]) -> Settings:
         lines = "".join(f"\n  {line}" for line in str(error).splitlines())
         raise StudyError(f"the study is wrong ({place}), and nothing was read:{lines}") from error
     wrong = faults(declared, "dbt_project.yml", command_line, study)
+    marts = sorted(path.stem for path in (project_dir / "models" / "marts").glob("*.sql"))
+    served = {**declared, **command_line}.get("served_marts")
+    wrong += [
+        f"var served_marts names {written(name)}, which is no mart; the marts are {', '.join(marts)}"
+        for name in (served if isinstance(served, list) else ())
+        if name not in marts
+    ]
     if wrong:
         raise VarError(_refusal(wrong))
     given = {var.name: command_line[var.name] for var in study.vars if var.name in command_line}

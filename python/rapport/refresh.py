@@ -1,8 +1,9 @@
 """Command line of a refresh: ``python -m rapport.refresh [--vars YAML]``, what a scheduler runs.
 
 Four steps in turn: freshness, publish, export, report; the first that fails ends it. At the end stands one summary:
-published or not, the cohort before and after, warnings of the audit, rows in quarantine, seconds. The same is written
-to ``reports/refresh.json``, without keys of rows.
+published or not, the cohort before and after, warnings of the audit, rows in quarantine, seconds, and the new signals
+of the service's last complete month. The same is written to ``reports/refresh.json``, without keys of rows, and the
+signals to ``reports/signals.json``.
 
 Exit codes: 0 all four steps were done; 2 wrong vars or arguments, nothing was run; otherwise that of the step that
 failed (docs/scheduling.md).
@@ -16,7 +17,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +29,11 @@ import yaml
 from rapport.file_modes import set_umask
 from rapport.messages import escape_lines
 from rapport.project_vars import VarError, check_vars
+from rapport.signals import MonthlySignals, signals_of_release
 
 SUMMARY = Path("reports/refresh.json")
+SIGNALS = Path("reports/signals.json")
+RELEASE = Path("release")
 NOT_PUBLISHED = "marts were not published"
 """What the last message of a build begins with that did not publish (python/dbt_rapport)."""
 
@@ -69,7 +73,7 @@ STEPS = (
     ),
     Step(
         "export",
-        ("python", "-m", "rapport.release", "--out", "release"),
+        ("python", "-m", "rapport.release", "--out", str(RELEASE)),
         left="Marts are new, export and report are not.",
         if_refused="The message above names what may not leave; then `make export` and `make report`.",
         if_impossible="It could not be tried: mend what is named above, then `make export` and `make report`.",
@@ -134,6 +138,8 @@ class Outcome:
     rows_in_quarantine: dict[str, int]
     seconds: dict[str, float]
     advice: str | None
+    signals: MonthlySignals | None = None
+    """Those of the release, if the refresh came so far."""
 
 
 def look(database: Path) -> State:
@@ -234,8 +240,19 @@ def refresh(programs: Path, database: Path, options: Sequence[str]) -> tuple[Out
         rows_in_quarantine=after.quarantined if is_new else {},
         seconds=seconds,
         advice=advice,
+        signals=None if code else _signals(),
     )
     return outcome, reason
+
+
+def _signals() -> MonthlySignals | None:
+    from rapport.release.folder import NoRelease  # slow to load: only once there is a release
+
+    try:
+        return signals_of_release(RELEASE, SIGNALS)
+    except NoRelease as error:
+        print(escape_lines(f"rapport.refresh: no signals can be told: {error}"), file=sys.stderr)
+        return None
 
 
 def in_words(outcome: Outcome, reason: Sequence[str]) -> list[str]:
@@ -248,6 +265,8 @@ def in_words(outcome: Outcome, reason: Sequence[str]) -> list[str]:
     lines.append(f"  rows in quarantine: {sum(outcome.rows_in_quarantine.values()):,}{waiting and f' ({waiting})'}")
     lines.append(f"  warnings of the audit: {len(outcome.warnings)}")
     lines += [f"    {rule}" for rule in outcome.warnings]
+    if outcome.signals is not None:
+        lines += outcome.signals.in_words()
     if outcome.stopped_at:
         lines.append(f"refresh stopped at {outcome.stopped_at} (exit code {outcome.exit_code}). {outcome.advice}")
     return [*lines, *reason]
@@ -257,11 +276,18 @@ def _people(count: int | None) -> str:
     return "none published" if count is None else f"{count:,}"
 
 
-def write_summary(outcome: Outcome, path: Path = SUMMARY) -> None:
-    """Replace the summary file as a whole."""
+def write_summary(outcome: Outcome, path: Path = SUMMARY, signals: Path = SIGNALS) -> None:
+    """Replace the summary file as a whole, and that of the signals if there are any to tell of."""
+    content = asdict(outcome)
+    if content.pop("signals") is not None:
+        _write(signals, asdict(outcome.signals))  # type: ignore[arg-type]
+    _write(path, content)
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(json.dumps(asdict(outcome), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     new.replace(path)
 
 

@@ -37,6 +37,8 @@ MARTS = (
     "alliance_slopes",
     "sensitivity_results",
     "alliance_trajectory",
+    "service_monthly",
+    "service_signals",
 )
 
 

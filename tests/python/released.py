@@ -15,6 +15,7 @@ from sufficient_statistics import PUBLISHED, analysis_cohort, cohorts, reduce
 
 from rapport import disclosure
 from rapport.disclosure import populations, rules
+from rapport.service import service_signals
 
 RULES, POPULATIONS = rules(PUBLISHED), populations(PUBLISHED)
 disclose = partial(disclosure.disclose, rules=RULES, populations=POPULATIONS)
@@ -28,7 +29,7 @@ PARAMETERS = {
     **{"study_start": "2020-09-29", "study_end": "2021-10-12", "adult_age": "18", "min_sessions": "1"},
     **{"min_followup_days": "7", "who5_points_per_item": "4", "who5_cutoff": "28", "improvement_points": "10"},
     "equivalence_margin": "5",
-    **{"home_country": "US", "on_bad_rows": "stop", "freshness_warn_hours": "36"},
+    **{"home_country": "US", "on_bad_rows": "stop", "freshness_warn_hours": "36", "spc_min_points": "12"},
 }
 
 Tables = dict[str, pd.DataFrame]
@@ -148,6 +149,62 @@ def source_summary(everyone: int, left_out: Mapping[str, tuple[int, int, int]]) 
     return pd.DataFrame(rows)
 
 
+def service_monthly(people: People, everyone: int, months: int = 14) -> pd.DataFrame:
+    """A service of which each participant has four sessions or so, in a random month, of a random type and status."""
+    chance = np.random.default_rng(everyone)
+    first_days = list(pd.date_range("2020-09-01", periods=months, freq="MS"))
+    count = 4 * everyone + 3
+    sessions = pd.DataFrame(
+        {
+            "person": np.arange(count) % max(everyone, 1),
+            "month": chance.binomial(months - 1, 0.4, count),
+            "kind": chance.choice(["therapist", "coach"], count, p=[0.3, 0.7]),
+            "status": chance.choice(["completed", "no_show", "cancelled"], count, p=[0.8, 0.06, 0.14]),
+            "bond": chance.choice([np.nan, 3, 4, 5], count, p=[0.55, 0.05, 0.1, 0.3]),
+            "goals": chance.choice([np.nan, 5], count, p=[0.02, 0.98]),
+        }
+    )
+    held = sessions[sessions["status"] == "completed"]
+    positive = people[people["baseline"] == "positive"].reset_index(drop=True)
+    of_follow_up = (positive.index * 7) % months
+    rows: list[tuple[object, str, str, int, float, int]] = []
+
+    def add(i: int, kind: str, measure: str, above: float, below: float, number: int) -> None:
+        rows.append((first_days[i], kind, measure, int(above), below, number))
+
+    for kind in ("therapist", "coach", "all"):
+        mine = sessions if kind == "all" else sessions[sessions["kind"] == kind]
+        firsts = mine[mine["status"] == "completed"].groupby("person")["month"].min()
+        for i in range(months):
+            here = mine[mine["month"] == i]
+            seen, came = here[here["status"] == "completed"], here[here["status"] != "cancelled"]
+            rated = seen[seen["bond"].notna()]
+            both = rated[rated["goals"].notna()]
+            add(i, kind, "sessions", len(seen), np.nan, seen["person"].nunique())
+            add(i, kind, "new_participants", (firsts == i).sum(), np.nan, (firsts == i).sum())
+            add(i, kind, "no_show_rate", len(came) - len(seen), len(came), came["person"].nunique())
+            add(i, kind, "cancellation_rate", len(here) - len(came), len(here), here["person"].nunique())
+            add(i, kind, "response_rate", len(rated), len(seen), seen["person"].nunique())
+            answers = rated["bond"].sum() + rated["goals"].sum()
+            add(i, kind, "alliance_mean", answers, len(rated) + len(both), rated["person"].nunique())
+            add(i, kind, "top_box_rate", (both["bond"] == 5).sum(), len(both), both["person"].nunique())
+            if kind == "all":
+                of_month = positive[of_follow_up == i]
+                n = len(of_month)
+                change = of_month["followup_score"] - of_month["baseline_score"]
+                add(i, kind, "mean_change", change.sum(), n, n)
+                add(i, kind, "recovery_rate", (of_month["followup"] == "negative").sum(), n, n)
+                add(i, kind, "improvement_rate", (of_month["improved"] == "yes").sum(), n, n)
+    assert len(held) == sum(row[3] for row in rows if row[1:3] == ("all", "sessions"))
+    frame = pd.DataFrame(
+        rows, columns=["month", "provider_type", "measure", "numerator", "denominator", "people_at_least"]
+    )
+    is_count = frame["denominator"].isna()
+    shares = frame["numerator"] / frame["denominator"].where(frame["denominator"] > 0)
+    frame.insert(5, "value", shares.mask(is_count, frame["numerator"]))
+    return frame
+
+
 def marts_of(
     participants: pd.DataFrame,
     ratings: pd.DataFrame,
@@ -160,6 +217,8 @@ def marts_of(
     people = people_of(analysis_cohort(participants, ratings))
     left_out = left_out or {}
     quarantined = left_out.get("participants", (0, 0, 0))[2]
+    everyone = len(people) + sum(excluded)
+    monthly = service_monthly(people, everyone)
     return people, {
         "eligibility_flow": flow(len(people), excluded, (quarantined, *(0,) * 7)),
         "table_1": table_1(people, percentiles),
@@ -169,7 +228,9 @@ def marts_of(
         "alliance_distribution": distribution(people),
         "wellbeing_transitions": transitions(people),
         "alliance_slopes": statistics.slopes(),
-        "source_summary": source_summary(len(people) + sum(excluded), left_out),
+        "source_summary": source_summary(everyone, left_out),
+        "service_monthly": monthly,
+        "service_signals": service_signals(monthly, int(PARAMETERS["spc_min_points"])),
         "sensitivity_results": sensitivity_results(participants, ratings),
         "alliance_trajectory": trajectory(participants, ratings),
     }
@@ -182,14 +243,16 @@ def marts_of_golden(name: str, **options: object) -> tuple[People, Tables]:
 
 # --- A database of them
 
+FLAGS = ("outside_limits", "shift", "trend", "near_limit")
 INTEGERS = (
+    *("numerator", "denominator", "people_at_least"),
     *("n", "participants", "excluded", "quarantined", "delivered", "erased", "superseded", "used"),
     *("ratings", "item_sum", "item_responses", "paired_ratings", "top_ratings"),
 )
 WORDS = (
     *("criterion", "variable", "level", "utilization_type", "statistic", "analysis", "term", "method", "terms", "note"),
     *("estimate_name", "statistic_name", "effect_size_name", "reason", "table_name"),
-    *("population", "provider_type", "session_number"),
+    *("population", "provider_type", "session_number", "measure"),
 )
 
 
@@ -202,7 +265,11 @@ def sql_type(table: str, column: str) -> str:
         return "double"
     if column in WORDS or (table, column) == ("alliance_slopes", "level"):
         return "varchar"
-    return {"first_event_on": "date", "last_event_on": "date", "last_loaded_at": "timestamp"}.get(column, "double")
+    if column in FLAGS:
+        return "boolean"
+    return {"month": "date", "first_event_on": "date", "last_event_on": "date", "last_loaded_at": "timestamp"}.get(
+        column, "double"
+    )
 
 
 def write_warehouse(

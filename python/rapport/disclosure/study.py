@@ -16,6 +16,7 @@ import pandas as pd
 from rapport.disclosure.counts import Count, DisclosureError, Population, Where, count
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share, number_of, text_of
 from rapport.disclosure.sensitivity import GRID_ATTRIBUTES, SensitivityResults, Trajectory
+from rapport.disclosure.service import ServiceMonthly, ServiceSignals
 from rapport.studies import CARE, CARE_TYPES, Grouping, Predictor, Study
 from rapport.study import HOLDS, MISSING, PARTICIPANTS, TUKEY_CONTRASTS, UTILIZATION_TYPES, table_1_levels
 
@@ -678,7 +679,7 @@ OUTCOMES: Final = ("outcome_results", "outcome_fit")
 TABLES: Final = (
     *("eligibility_flow", "table_1", "inference_results", "model_fit", "exclusion_reasons"),
     *("alliance_distribution", "wellbeing_transitions", "alliance_slopes", "source_summary"),
-    *("sensitivity_results", "alliance_trajectory"),
+    *("sensitivity_results", "alliance_trajectory", "service_monthly", "service_signals"),
 )
 """The tables that may be published. A table without a rule is refused."""
 
@@ -702,6 +703,8 @@ def rules(study: Study) -> Mapping[str, Rule]:
         "source_summary": SourceSummary(),
         "sensitivity_results": SensitivityResults(study, sample(study)),
         "alliance_trajectory": Trajectory(),
+        "service_monthly": ServiceMonthly(),
+        "service_signals": ServiceSignals(),
     }
     if study.further_instruments:
         screens = {one.id: Screen.of(study, one.id) for one in study.instruments}

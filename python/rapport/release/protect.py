@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 import pandas as pd
@@ -26,6 +27,7 @@ from rapport.disclosure import (
 )
 from rapport.disclosure.rules import Rule, number_of, text_of
 from rapport.disclosure.sensitivity import RATES as RELIABLE_RATES
+from rapport.disclosure.service import VALUE_ONLY
 from rapport.disclosure.study import OUTCOMES, UNPRINTED_MARGIN, SourceSummary
 from rapport.release.publication import PERCENTILES, PRINTED, Publication
 from rapport.release.rescale import as_of_rounded_n
@@ -41,6 +43,8 @@ from rapport.release.rounding import (
     significant,
     threshold,
 )
+from rapport.service import COUNTS as COUNTS_OF_SERVICE
+from rapport.service import KEYS, MEANS, service_signals
 from rapport.statistics.proportions import wilson
 from rapport.studies import Study
 from rapport.study import PARTICIPANTS, UTILIZATION_TYPES
@@ -112,6 +116,7 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
     tables = _Tables(all_records, hidden, base, least, study, of_study)
     _hide_models(tables)
     _hide_verdicts(tables)
+    _hide_signals(tables)
     if publication.is_synthetic:
         for row, column in _unmerged(tables):
             hidden["alliance_distribution"].add((row, column))
@@ -119,9 +124,13 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
         _merge_bars(tables)
         _coarsen(tables)
         for name, records in tables.records.items():
+            gone: dict[int, list[str]] = {}
+            for row, column in hidden.get(name, ()):
+                gone.setdefault(row, []).append(column)
             for row, record in enumerate(records):
-                record.update({column: None for i, column in hidden.get(name, ()) if i == row})
+                record.update(dict.fromkeys(gone.get(row, ())))
         _drop_extremes(tables)
+        _chart_what_is_shown(tables)
         for name in PRINTED:
             tables.records.pop(name, None)
     return {
@@ -191,6 +200,19 @@ def _drop_extremes(tables: _Tables) -> None:
     position = {old: new for new, (old, _) in enumerate(kept)}
     tables.records["table_1"] = [record for _, record in kept]
     tables.hidden["table_1"] = {(position[i], c) for i, c in tables.hidden["table_1"] if i in position}
+
+
+def _hide_signals(tables: _Tables) -> None:
+    """The value of a month stands in both tables of the service."""
+    months = tables.records["service_monthly"]
+    gone = {_keys_of(months[row]) for row, column in tables.hidden["service_monthly"] if column == "value"}
+    for row, record in tables.shown("service_signals"):
+        if _keys_of(record) in gone:
+            tables.hidden["service_signals"].add((row, "value"))
+
+
+def _keys_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(record[name] for name in KEYS)
 
 
 # --- Bars
@@ -284,10 +306,51 @@ def _coarsen(tables: _Tables) -> None:
             for column in columns:
                 if (value := number_of(record[column])) is not None:
                     record[column] = middle(value, base)
+    for record in tables.records["service_monthly"]:
+        _coarsen_month(record, base)
     for record in tables.records["source_summary"]:
         for column in ("first_event_on", "last_event_on"):
             if text_of(record[column]) is not None and not pd.isna(record[column]):
                 record[column] = pd.Timestamp(record[column]).replace(day=1)
+
+
+def _coarsen_month(record: dict[str, Any], base: int) -> None:
+    """Counts are rounded and shares computed from them; of answers a value is given that every number could have."""
+    numerator, denominator, value = (number_of(record[name]) for name in ("numerator", "denominator", "value"))
+    record["people_at_least"] = middle(record["people_at_least"], base)
+    if denominator is not None:
+        record["denominator"] = middle(denominator, base)
+    if record["measure"] in (*MEANS, *VALUE_ONLY):
+        if value is not None:
+            record["value"] = round(value, of_mean(denominator))
+            record["numerator"] = round(record["value"] * record["denominator"])
+        return
+    record["numerator"] = middle(numerator or 0, base)
+    if record["measure"] in COUNTS_OF_SERVICE:
+        record["value"] = float(record["numerator"])
+    elif denominator:
+        record["value"] = round(min(record["numerator"] / record["denominator"], 1.0), 3)
+
+
+def _chart_what_is_shown(tables: _Tables) -> None:
+    """Means, limits and signals of a release are those of the months that it shows: they tell nothing beside them."""
+    months = tables.records["service_monthly"]
+    least = next(r["value"] for r in tables.records["build_parameters"] if r["parameter"] == "spc_min_points")
+    shown = [number_of(record["value"]) for record in months]
+    frame = pd.DataFrame(
+        {
+            **{name: [record[name] for record in months] for name in KEYS},
+            "numerator": 0,
+            "denominator": None,
+        }
+    )
+    values = [None if value is None else Fraction(str(value)) for value in shown]
+    charts = service_signals(frame, int(least), values)
+    order = list(tables.records["service_signals"][0]) if tables.records["service_signals"] else list(charts.columns)
+    tables.records["service_signals"] = _records(charts[order])
+    tables.hidden["service_signals"] = {
+        (row, "value") for row, column in tables.hidden["service_monthly"] if column == "value"
+    }
 
 
 def _without_numbers(note: object) -> str | None:

@@ -32,6 +32,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "sensitivity_results": ("analysis", "term"),
     "alliance_trajectory": ("population", "provider_type", "session_number"),
     "source_summary": ("table_name",),
+    "service_monthly": ("month", "provider_type", "measure"),
+    "service_signals": ("month", "provider_type", "measure"),
     "build_parameters": ("parameter",),
     "verdicts": ("layer", "table_name", "rule"),
     "verdict_counts": ("layer",),
