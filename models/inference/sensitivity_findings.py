@@ -1,4 +1,4 @@
-"""What the findings owe to the study's choices: every test, contrast, coefficient and rate of the sensitivity analyses."""
+"""What the findings owe to the study's choices: every row of the sensitivity analyses."""
 
 
 def model(dbt, session):

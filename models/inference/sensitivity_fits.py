@@ -1,4 +1,4 @@
-"""The fits whose residuals the sandwich estimators of the sensitivity analyses ask for, and the weights of the raters."""
+"""The fits whose residuals the sandwich estimators ask for, and the weights of the raters."""
 
 
 def model(dbt, session):
