@@ -1,7 +1,66 @@
-{#- The numeric variables of the model of alliance and well-being, the outcome last; beside them stands the alliance, whose
-    variants have columns of their own. -#}
+{#- The numeric variables of the model of alliance and well-being: the terms of the study's covariates, the baseline, and last
+    the outcome. Beside them stands the alliance, whose variants have columns of their own. -#}
 {% macro model_variables() -%}
-    {{ return(['age_years', 'male', 'time_in_care', 'baseline_score', 'followup_score']) }}
+    {{ return(study().covariate_terms | map(attribute='name') | list + ['baseline_score', 'followup_score']) }}
+{%- endmacro %}
+
+{#- What the analyses ask of the participants for whom `condition` holds, with the variables of the model as `term_1`,
+    `term_2`, …: a term may have the name of another column. The SQL of a study reads the columns of the cohort; who did not rate
+    has them too. -#}
+{% macro participants_with_terms(condition) -%}
+    {%- set is_known = [] %}
+    {%- for predictor in study().predictors_but_sex %}
+        {%- do is_known.append('(' ~ predictor.sql ~ ') is not null') %}
+    {%- endfor %}
+    select
+        participant_id,
+        is_eligible,
+        {{ rater_class() }} as rater_class,
+        sex,
+        screened_positive,
+        follow_up_days,
+        bond_sum + goals_sum as item_sum,
+        item_responses,
+        {%- for term in study().covariate_terms %}
+        cast({{ term.sql }} as bigint) as term_{{ loop.index }},
+        {%- endfor %}
+        cast(baseline_score as bigint) as term_{{ model_variables() | length - 1 }},
+        cast(followup_score as bigint) as term_{{ model_variables() | length }},
+        {{ is_known | join(' and ') }} as others_known,
+        {{ is_known | join(' and ') }}{{ ' and sex is not null' if study().asks_sex }} as predictors_known
+    from (
+        select
+            participant_id,
+            {%- for criterion in eligibility_criteria() %}
+            {{ criterion.flag }},
+            {%- endfor %}
+            is_eligible,
+            first_failed_criterion,
+            {{ alliance_columns() }},
+            {{ change_columns(outcome(), 'who5_change') }},
+            age_years,
+            sex,
+            within_usa,
+            utilization_type,
+            total_sessions,
+            {%- for fact in study().facts %}
+            {{ fact.id }},
+            {%- endfor %}
+            time_in_care_days,
+            bond_sum,
+            goals_sum
+        from (
+            {{ judged_participants() }}
+        ) as judged
+        where {{ condition }}
+    ) as participants
+{%- endmacro %}
+
+{#- The variables of the model under their own names. -#}
+{% macro named_terms(prefix='') -%}
+    {%- for variable in model_variables() %}
+    {{ prefix }}term_{{ loop.index }} as {{ variable }},
+    {%- endfor %}
 {%- endmacro %}
 
 {#- From which ratings an alliance score is taken. -#}
@@ -51,7 +110,7 @@
 {#- The classes by which the chance to have rated is estimated: utilization type, sex, sessions, age and baseline. -#}
 {% macro rater_class() -%}
     utilization_type
-    || '/' || sex
+    || '/' || coalesce(sex, 'missing')
     || '/' || case
         when total_sessions <= 2 then cast(total_sessions as {{ dbt.type_string() }})
         when total_sessions <= 4 then '3-4'

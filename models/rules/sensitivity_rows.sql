@@ -1,16 +1,10 @@
 -- A participant's main provider gave most of their sessions, of several the one seen first; alliance is also taken from the first, the last and the first three rated sessions alone.
+{%- set baseline = model_variables() | length - 1 %}
 with
 
-judged as (
+participants as (
 
-    {{ judged_participants() }}
-
-),
-
-facts as (
-
-    select * from judged
-    where is_eligible
+    {{ participants_with_terms('is_eligible') }}
 
 ),
 
@@ -38,7 +32,9 @@ ranked_providers as (
     select
         participant_id,
         provider_id,
-        row_number() over (partition by participant_id order by sessions desc, first_session_at asc, provider_id asc) as place
+        row_number() over (
+            partition by participant_id order by sessions desc, first_session_at asc, provider_id asc
+        ) as place
     from provider_sessions
 
 ),
@@ -74,28 +70,34 @@ answers as (
 final as (
 
     select
-        facts.participant_id,
-        -- Nobody shares a provider with those who have none; the prefix keeps an id of the one kind from being one of the other.
-        coalesce('provider ' || main_providers.provider_id, 'participant ' || facts.participant_id) as main_provider,
-        facts.utilization_type,
-        facts.sex,
-        {{ is_positive(outcome(), 'facts.baseline_score') }} as screened_positive,
-        facts.follow_up_days,
-        cast(facts.age_years as bigint) as age_years,
-        case when facts.sex = 'male' then cast(1 as bigint) else cast(0 as bigint) end as male,
-        cast(facts.time_in_care_days as bigint) as time_in_care,
-        cast(facts.baseline_score as bigint) as baseline_score,
-        cast(facts.followup_score as bigint) as followup_score,
-        facts.total_sessions,
-        {{ alliance_in_units('(facts.bond_sum + facts.goals_sum)', '(facts.bond_responses + facts.goals_responses)') }}
-            as alliance_mean,
+        participants.participant_id,
+        -- Nobody shares a provider with those who have none; the prefix keeps an id of the one kind from being one of
+        -- the other.
+        coalesce('provider ' || main_providers.provider_id, 'participant ' || participants.participant_id) as main_provider,
+        participants.rater_class,
+        participants.sex,
+        participants.screened_positive,
+        case
+            when participants.term_{{ baseline }} <= 28 then 28
+            when participants.term_{{ baseline }} <= 50 then 50
+        end as cutoff,
+        case
+            when participants.follow_up_days >= 28 then 28
+            when participants.follow_up_days >= 14 then 14
+            when participants.follow_up_days >= 7 then 7
+            else 0
+        end as min_days,
+        participants.others_known,
+        participants.predictors_known,
+        {{ named_terms('participants.') }}
+        {{ alliance_in_units('participants.item_sum', 'participants.item_responses') }} as alliance_mean,
         {{ alliance_in_units('answers.first_item_sum', 'answers.first_item_responses') }} as alliance_first,
         {{ alliance_in_units('answers.last_item_sum', 'answers.last_item_responses') }} as alliance_last,
         {{ alliance_in_units('answers.first_sessions_item_sum', 'answers.first_sessions_item_responses') }}
             as alliance_first_sessions
-    from facts
-    inner join answers on facts.participant_id = answers.participant_id
-    left join main_providers on facts.participant_id = main_providers.participant_id
+    from participants
+    inner join answers on participants.participant_id = answers.participant_id
+    left join main_providers on participants.participant_id = main_providers.participant_id
 
 )
 

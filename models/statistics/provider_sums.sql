@@ -6,7 +6,7 @@ cohort as (
 
     select
         *,
-        screened_positive and sex is not null as in_sample
+        screened_positive and predictors_known as in_sample
     from {{ ref('sensitivity_rows') }}
 
 ),

@@ -31,9 +31,9 @@ sample as (
         {%- endfor %}
         cast(alliance_mean as double) / {{ unit }} as x_{{ alliance }},
         cast({{ outcome }} as double) as y,
-        {{ rater_class() }} as rater_class
+        rater_class
     from {{ ref('sensitivity_rows') }}
-    where screened_positive and sex is not null
+    where screened_positive and predictors_known
 
 ),
 {% for name, analysis, condition in [

@@ -1,19 +1,11 @@
--- Sums and products of the variables of the model of alliance and well-being by every choice that a sensitivity analysis varies: cut-off, days to the follow-up, and whether sex is known; each with the alliance of all, the first, the last and the first three rated sessions.
+-- Sums and products of the variables of the model of alliance and well-being by every choice that a sensitivity analysis varies: cut-off, days to the follow-up, and sex, among those who miss no other predictor; each with the alliance of all, the first, the last and the first three rated sessions.
 -- depends_on: {{ ref('gate_candidates') }}
 with
 
 cohort as (
 
-    select
-        *,
-        case when baseline_score <= 28 then 28 when baseline_score <= 50 then 50 end as cutoff,
-        case
-            when follow_up_days >= 28 then 28
-            when follow_up_days >= 14 then 14
-            when follow_up_days >= 7 then 7
-            else 0
-        end as min_days
-    from {{ ref('sensitivity_rows') }}
+    select * from {{ ref('sensitivity_rows') }}
+    where others_known
 
 ),
 

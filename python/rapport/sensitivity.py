@@ -2,8 +2,7 @@
 
 The analyses are declared as data at the head of the module. The input is tables of sufficient statistics, the output
 one row per test, contrast, coefficient or rate in the columns of ``inference_results``. Every declared row is always
-there, whatever the data. The model of alliance and well-being, and with it the names of its covariates, is that of
-:mod:`rapport.study`.
+there, whatever the data. The model of alliance and well-being has the study's covariates, the baseline and alliance.
 
 A sandwich estimator needs the residual of every row, and so a second pass over the rows: :func:`fits` says from which
 coefficients, the warehouse adds up the squared scores, and :func:`sensitivity_findings` concludes.
@@ -40,12 +39,12 @@ from rapport.statistics.ranks import BRUNNER_MUNZEL, brunner_munzel
 from rapport.statistics.regression import COEFFICIENT, INTERCEPT, CrossProducts, LinearModel
 from rapport.statistics.reliability import cronbach_alpha
 from rapport.statistics.result import TestResult
-from rapport.studies import ALLIANCE, Study
+from rapport.studies import ALLIANCE, BASELINE, SEX, Study
 from rapport.sufficient import long_numbers, require_columns, require_known, whole_numbers
 
 # --- Declaration --------------------------------------------------------------------------
 
-SEX_TERM, SEX_MISSING = "male", "sex_missing"
+SEX_MISSING = "sex_missing"
 WITHIN, BETWEEN = "alliance_within", "alliance_between"
 SPLIT_CONTRAST = {f"{BETWEEN} - {WITHIN}": (BETWEEN, WITHIN)}
 SANDWICHES = ("alliance_hc3", "alliance_clustered", "alliance_within_between", "alliance_rater_weighted")
@@ -57,20 +56,20 @@ class Design:
     """What the analyses take from the definition of the study.
 
     Attributes:
-        study: the definition; its main model is fitted again.
+        study: the definition, whose covariates the models have.
     """
 
     study: Study
 
     @cached_property
     def terms(self) -> tuple[str, ...]:
-        """The terms of the main model."""
-        return self.study.regressions[self.study.main_model].terms
+        """The terms of the model: the covariates', the baseline, alliance."""
+        return (*self.covariates, ALLIANCE)
 
     @cached_property
     def covariates(self) -> tuple[str, ...]:
         """Its terms beside alliance."""
-        return tuple(term for term in self.terms if term != ALLIANCE)
+        return (*self.study.covariate_terms, BASELINE)
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -79,8 +78,21 @@ class Design:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All variables of the main model."""
+        """All variables of the model."""
         return (*self.variables, ALLIANCE)
+
+    @cached_property
+    def without_sex(self) -> tuple[str, ...]:
+        """The terms without those of sex; all of them if the study has no such covariate."""
+        return tuple(term for term in self.terms if term not in self.study.sex_terms)
+
+    @cached_property
+    def with_sex_missing(self) -> tuple[str, ...]:
+        """The terms with one more of sex, of those who reported none; no more if the study has no such covariate."""
+        if not self.study.sex_terms:
+            return self.terms
+        place = max(self.terms.index(term) for term in self.study.sex_terms) + 1
+        return (*self.terms[:place], SEX_MISSING, *self.terms[place:])
 
     @cached_property
     def split_terms(self) -> tuple[str, ...]:
@@ -272,18 +284,22 @@ _MEAN = "alliance_mean"
 
 @dataclass(frozen=True)
 class _Variants:
-    """Rows of ``variant_sums``: whom each is about, and their moments."""
+    """Rows of ``variant_sums``: whom each is about, and their moments; whether the models leave unreported sex out."""
 
     rows: list[tuple[bool, int | None, int, str | None, Moments]]
     names: tuple[str, ...]
+    asks_sex: bool
+
+    def _is_in(self, sex: str | None) -> bool:
+        return sex is not None or not self.asks_sex
 
     def sample(self, *, sex_known: bool = True, alliance: str = _MEAN) -> Moments:
-        """Those who screened positive."""
+        """Those who screened positive and miss no predictor, or none but sex."""
         return _total(
             (
                 _alliance_of(moments, alliance)
                 for positive, _, _, sex, moments in self.rows
-                if positive and (sex is not None or not sex_known)
+                if positive and (self._is_in(sex) or not sex_known)
             ),
             self.names,
         )
@@ -309,12 +325,12 @@ class _Variants:
         return _total(parts, names)
 
     def cell(self, cutoff: int, min_days: int, alliance: str) -> Moments:
-        """Those up to a baseline, with so many days to the follow-up and known sex."""
+        """Those up to a baseline, with so many days to the follow-up, who miss no predictor."""
         return _total(
             (
                 _alliance_of(moments, f"alliance_{alliance}")
                 for _, below, days, sex, moments in self.rows
-                if below is not None and below <= cutoff and days >= min_days and sex is not None
+                if below is not None and below <= cutoff and days >= min_days and self._is_in(sex)
             ),
             self.names,
         )
@@ -322,10 +338,11 @@ class _Variants:
 
 def _read_variants(frame: pd.DataFrame, design: Design) -> _Variants:
     table = "variant_sums"
-    require_columns(table, frame, ("screened_positive", "cutoff", "min_days", "sex"))
+    keys = ["screened_positive", "cutoff", "min_days", SEX]
+    require_columns(table, frame, keys)
     moments = _read_moments(table, frame, _VARIANTS, design.variables)
     rows = []
-    for i, row in enumerate(frame[["screened_positive", "cutoff", "min_days", "sex"]].itertuples(index=False)):
+    for i, row in enumerate(frame[keys].itertuples(index=False)):
         positive, cutoff, days, sex = row
         rows.append(
             (
@@ -336,7 +353,7 @@ def _read_variants(frame: pd.DataFrame, design: Design) -> _Variants:
                 moments[i],
             )
         )
-    return _Variants(rows, design.names)
+    return _Variants(rows, design.names, design.study.asks_sex)
 
 
 # --- Raters -------------------------------------------------------------------------------
@@ -626,13 +643,9 @@ def _meat(
 
 def _choice_rows(variants: _Variants, design: Design) -> list[study.Row]:
     """Return the model of other samples, covariates and ratings."""
-    without_sex = tuple(term for term in design.terms if term != SEX_TERM)
-    with_missing = tuple(
-        itertools.chain.from_iterable((term, SEX_MISSING) if term == SEX_TERM else (term,) for term in design.terms)
-    )
     models = {
-        "alliance_sex_missing_level": variants.with_sex_missing().cross_products(with_missing),
-        "alliance_without_sex": variants.sample(sex_known=False).cross_products(without_sex),
+        "alliance_sex_missing_level": variants.with_sex_missing().cross_products(design.with_sex_missing),
+        "alliance_without_sex": variants.sample(sex_known=False).cross_products(design.without_sex),
         "alliance_first_sessions": variants.sample(alliance=f"alliance_{FIRST_SESSIONS}").cross_products(design.terms),
     }
     rows: list[study.Row] = []

@@ -110,7 +110,15 @@ def test_a_change_takes_the_files_of_its_diff_and_everything_follows(
     with duckdb.connect(str(database), read_only=True) as connection:
         cursor = connection.execute(change.query)
         rows = [[column[0] for column in cursor.description or ()], *cursor.fetchall()]
+        models = connection.execute(HC3_BESIDE_THE_FINDING).fetchall()
     assert "\n".join(" | ".join("" if v is None else str(v) for v in row) for row in rows) == change.shown
+    # Least squares with HC3 errors has the finding's own coefficients, and its n.
+    assert {"age_years", "male", "time_in_care", "alliance"} <= {term for term, *_ in models}
+    assert ("rated_sessions" in {term for term, *_ in models}) == change.title.startswith("A covariate")
+    for term, n, estimate, other_n, other_estimate, error in models:
+        assert n == other_n, term
+        assert estimate == pytest.approx(other_estimate, rel=1e-9), term
+        assert error is not None, term
     page = (project / "page.html").read_text(encoding="utf-8")
     contract = yaml.safe_load((project / "contracts/marts.odcs.yaml").read_text(encoding="utf-8"))
     promised = {table["name"]: [column["name"] for column in table["properties"]] for table in contract["schema"]}
@@ -122,6 +130,12 @@ def test_a_change_takes_the_files_of_its_diff_and_everything_follows(
         assert "has_two_sessions" in promised["eligibility"]
     assert (project / "release" / "eligibility_flow.csv").is_file()
 
+
+HC3_BESIDE_THE_FINDING = """
+    select term, main.n, main.estimate, hc3.n, hc3.estimate, hc3.std_error
+    from (select * from marts.inference_results where analysis = 'alliance_predicts_wellbeing') as main
+    full join (select * from marts.sensitivity_results where analysis = 'alliance_hc3') as hc3 using (term)
+"""
 
 FOLLOWS = {
     "A criterion": ("With at least two sessions", "one completed session only"),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import pytest
-from sensitivity_statistics import sensitivity_results
+from sensitivity_statistics import facts, sensitivity_results, variant_sums
 from sufficient_statistics import GOLDEN, PUBLISHED, cohorts
 from test_statistics_golden import ABSOLUTE, RELATIVE
 
 from rapport import sensitivity
+from rapport.studies import Study
+from rapport.studies.jinja import sql_definition
+from rapport.studies.parameters import promised_sensitivity
 
 FIGURES = [
     *("n", "estimate", "std_error", "statistic", "df", "df_residual", "p_value", "p_adjusted", "ci_low", "ci_high"),
@@ -110,3 +115,62 @@ def test_raters_of_some_classes_only_are_weighted_as_r_does() -> None:
     row = ours("class_without_raters").loc[("alliance_rater_weighted", "alliance")]
     assert row["note"] is None or pd.isna(row["note"])
     assert row["estimate"] == pytest.approx(3.9877740091165959, rel=1e-6)
+
+
+def test_the_suite_promises_every_row_of_the_study() -> None:
+    assert sorted(promised_sensitivity(PUBLISHED)) == sorted(golden("large").index)
+
+
+def test_without_sex_among_the_covariates_its_analyses_are_the_model_of_all_positive() -> None:
+    document = copy.deepcopy(dict(PUBLISHED.document))
+    document["covariates"] = [one for one in document["covariates"] if one["id"] != "sex"]
+    study = replace(PUBLISHED, document=document)
+    assert (study.sex_terms, study.asks_sex) == ((), False)
+    assert not {"male", "sex_missing"} & {term for _, term in promised_sensitivity(study)}
+    variants = variant_sums_of("sex_missing")
+    first, missing, without = (
+        model_of(variants, study, analysis)
+        for analysis in ("alliance_first_sessions", "alliance_sex_missing_level", "alliance_without_sex")
+    )
+    positive = int(variants.loc[variants["screened_positive"], "n"].sum())
+    unknown = int(variants.loc[variants["screened_positive"] & variants["sex"].isna(), "n"].sum())
+    assert unknown > 0
+    assert {int(n) for model in (first, missing, without) for n in model["n"]} == {positive}
+    terms = ["(Intercept)", "age_years", "time_in_care", "baseline_score", "alliance"]
+    assert list(missing.index) == list(without.index) == terms
+    pd.testing.assert_frame_equal(missing, without)
+    # It is the published study's model without sex.
+    published = model_of(variants, PUBLISHED, "alliance_without_sex")
+    pd.testing.assert_frame_equal(without, published)
+
+
+def test_the_reference_of_sex_is_the_study_s() -> None:
+    document = copy.deepcopy(dict(PUBLISHED.document))
+    for one in document["covariates"]:
+        one.update({"reference": "male"} if one["id"] == "sex" else {})
+    study = replace(PUBLISHED, document=document)
+    design = sensitivity.Design(study)
+    assert study.sex_terms == ("female",)
+    assert design.with_sex_missing == (
+        *("age_years", "female", "sex_missing", "time_in_care", "baseline_score", "alliance"),
+    )
+    assert design.without_sex == ("age_years", "time_in_care", "baseline_score", "alliance")
+    [sql] = [one["sql"] for one in sql_definition(study)["covariate_terms"] if one["name"] == "female"]
+    assert sql == "case when (sex) = 'female' then 1 else 0 end"
+    assert [one["name"] for one in sql_definition(study)["predictors_but_sex"]] == [
+        *("utilization_type", "age_years", "time_in_care", "baseline_score", "followup_score", "total_sessions"),
+    ]
+
+
+def variant_sums_of(name: str) -> pd.DataFrame:
+    participants, ratings = cohorts.read(name)
+    sessions = pd.read_csv(GOLDEN / name / "sessions.csv", dtype={"participant_id": str, "provider_id": object})
+    people = facts(participants, ratings, sessions)
+    return variant_sums(people[people["alliance_mean"].notna()])
+
+
+def model_of(variants: pd.DataFrame, study: Study, analysis: str) -> pd.DataFrame:
+    design = sensitivity.Design(study)
+    rows = sensitivity._choice_rows(sensitivity._read_variants(variants, design), design)
+    found = {term: result for name, term, result in rows if name == analysis}
+    return pd.DataFrame({term: {"n": one.n, "estimate": one.estimate} for term, one in found.items()}).T

@@ -295,9 +295,15 @@ def code_files() -> list[Path]:
         path
         for path in found
         # The demo writes the raw export, whose columns these are; the reproduction is of the published study.
-        # What the findings owe to the choices of the published study is said of that study's own model.
-        if not {"reproduction", "demo"} & set(path.relative_to(ROOT).parts) and path.stem != "sensitivity"
+        if not {"reproduction", "demo"} & set(path.relative_to(ROOT).parts)
     ]
+
+
+FIXED = {
+    # Two sensitivity analyses are about those who reported no sex, a column of every export.
+    "python/rapport/studies/definition.py": {"sex"},
+}
+"""Names of the published study that are those of a fact which every study has."""
 
 
 def test_no_code_names_a_covariate_a_criterion_or_a_cut_off_of_the_study() -> None:
@@ -306,7 +312,9 @@ def test_no_code_names_a_covariate_a_criterion_or_a_cut_off_of_the_study() -> No
     files = code_files()
     assert len(files) > 100
     named = {
-        str(path.relative_to(ROOT)): sorted(found) for path in files if (found := names & quoted_words(path)) and path
+        file: sorted(found)
+        for path in files
+        if (found := (names & quoted_words(path)) - FIXED.get(file := str(path.relative_to(ROOT)), set()))
     }
     assert named == {}
     study = load_study(ROOT, PUBLISHED)

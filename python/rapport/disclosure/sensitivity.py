@@ -12,7 +12,7 @@ from rapport import sensitivity
 from rapport.disclosure.counts import Count, DisclosureError, count
 from rapport.disclosure.rules import Figure, Reading, number_of, text_of
 from rapport.statistics.regression import INTERCEPT
-from rapport.studies import Study
+from rapport.studies import SEX, Study
 from rapport.study import UTILIZATION_TYPES, contrast_term
 
 _COHORT: Final = Count("cohort")
@@ -51,15 +51,16 @@ def _rows(study: Study, sample: Count) -> dict[tuple[str, str], _About]:
     design = sensitivity.Design(study)
     of_term: dict[str, tuple[Count, ...]] = {
         **{term: (_COHORT.narrow({name: level}),) for term, (name, level) in study.dummies.items()},
-        sensitivity.SEX_MISSING: (_POSITIVE.narrow({"sex": "missing"}),),
     }
+    everyone_positive = sample
+    for predictor in study.predictors.values():
+        if predictor.grouping is not None and predictor.sql == SEX:
+            everyone_positive = _without(everyone_positive, predictor.grouping.id)
+            of_term[sensitivity.SEX_MISSING] = (everyone_positive.narrow({predictor.grouping.id: "missing"}),)
     models = {analysis: (sample, design.terms_of(analysis)) for analysis in sensitivity.SANDWICHES}
     models["alliance_within_between"] = (sample, (*design.split_terms, *sensitivity.SPLIT_CONTRAST))
-    models["alliance_sex_missing_level"] = (_POSITIVE, (*design.terms, sensitivity.SEX_MISSING))
-    models["alliance_without_sex"] = (
-        _POSITIVE,
-        tuple(term for term in design.terms if term != sensitivity.SEX_TERM),
-    )
+    models["alliance_sex_missing_level"] = (everyone_positive, design.with_sex_missing)
+    models["alliance_without_sex"] = (everyone_positive, design.without_sex)
     models["alliance_first_sessions"] = (sample, design.terms)
     found = {
         (analysis, term): _About(n, _T, of_term.get(term, ()))
@@ -109,7 +110,7 @@ def _rows(study: Study, sample: Count) -> dict[tuple[str, str], _About]:
 
 
 def _grid_cell(sample: Count, cutoff: int, days: int) -> Count:
-    """Those whom a cell of the grid is about: up to a baseline, from so many days on, sex known."""
+    """Those whom a cell of the grid is about: up to a baseline, from so many days on, no predictor missing."""
     baselines = tuple(f"to_{other}" for other in sensitivity.CUTOFFS if other <= cutoff)
     lengths = tuple(f"from_{other}" for other in sensitivity.MIN_DAYS if other >= days)
     return _unscreened(sample).narrow({"grid_baseline": baselines, "grid_days": lengths})
@@ -117,7 +118,12 @@ def _grid_cell(sample: Count, cutoff: int, days: int) -> Count:
 
 def _unscreened(sample: Count) -> Count:
     """Whoever misses no predictor, whatever the screen says."""
-    return Count(sample.population, frozenset(one for one in sample.where if one[0] != "baseline"))
+    return _without(sample, "baseline")
+
+
+def _without(of: Count, attribute: str) -> Count:
+    """Return the same people and those of other values of an attribute."""
+    return Count(of.population, frozenset(one for one in of.where if one[0] != attribute))
 
 
 @dataclass(frozen=True, slots=True)

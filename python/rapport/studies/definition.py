@@ -17,6 +17,8 @@ BASELINE, FOLLOWUP = "baseline_score", "followup_score"
 CARE = "utilization_type"
 """Who gave the care, a fact that every study has."""
 CARE_TYPES = ("teletherapy", "telecoaching", "both")
+SEX = "sex"
+"""The reported sex, a fact that every study has: two sensitivity analyses are about those who reported none."""
 INTERACTION = ":"
 LINE_POINTS = 9
 """Points of a line of ``alliance_slopes``."""
@@ -430,6 +432,22 @@ class Study:
     def covariate_terms(self) -> tuple[str, ...]:
         """The terms of all covariates."""
         return tuple(itertools.chain.from_iterable(one.terms for one in self.covariates))
+
+    @cached_property
+    def sex_terms(self) -> tuple[str, ...]:
+        """The terms of the covariate that is the reported sex; none if the study has no such covariate."""
+        return tuple(itertools.chain.from_iterable(one.terms for one in self.covariates if one.sql == SEX))
+
+    @cached_property
+    def predictors_but_sex(self) -> Mapping[str, str]:
+        """The SQL of everything that a participant of the models may not miss, apart from the reported sex."""
+        every = {**{name: one.sql for name, one in self.factors.items()}, **self.numbers}
+        return {name: sql for name, sql in every.items() if sql != SEX}
+
+    @cached_property
+    def asks_sex(self) -> bool:
+        """Whether who reported no sex is left out of the models."""
+        return any(one.sql == SEX for one in self.predictors.values())
 
     @cached_property
     def numbers(self) -> Mapping[str, str]:

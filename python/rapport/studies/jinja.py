@@ -38,6 +38,9 @@ def sql_definition(study: Study) -> dict[str, Any]:
         "numbers": _named(study.numbers.items()),
         "factors": _named((name, one.sql) for name, one in study.factors.items()),
         "covariates": _named((one.id, one.sql) for one in study.covariates),
+        "covariate_terms": _named(_terms(study)),
+        "predictors_but_sex": _named(study.predictors_but_sex.items()),
+        "asks_sex": study.asks_sex,
         "table_numbers": _named((one.id, one.number) for one in study.table_1 if one.number is not None),
         "table_levels": _named(
             (one.id, _levels(one.grouping.sql, one.percent_of_known) if one.grouping else _truth(one.condition or ""))
@@ -50,6 +53,17 @@ def sql_definition(study: Study) -> dict[str, Any]:
 
 def _named(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "sql": sql} for name, sql in pairs]
+
+
+def _terms(study: Study) -> Iterable[tuple[str, str]]:
+    """The covariates as numbers: a grouping has a 0/1 term for each level but the reference."""
+    for covariate in study.covariates:
+        for term in covariate.terms:
+            if covariate.grouping is None:
+                yield term, covariate.sql
+            else:
+                level = term.replace("'", "''")
+                yield term, f"case when ({covariate.sql}) = '{level}' then 1 else 0 end"
 
 
 def _levels(sql: str, is_of_known: bool) -> str:

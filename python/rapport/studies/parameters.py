@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rapport.studies.definition import CARE_TYPES, LINE_POINTS, SPREAD, Study, filled
+from rapport.studies.definition import ALLIANCE, BASELINE, CARE, CARE_TYPES, LINE_POINTS, SPREAD, Study, filled
 
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 RAW_TABLES = ("participants", "who5_assessments", "sessions", "alliance_ratings")
@@ -57,6 +57,7 @@ def parameters(study: Study) -> dict[str, Any]:
         "followup_days": study.outcome.followup_days,
         "vars": _values((var.name,) for var in study.vars),
         "findings": _values(promised_findings(study)),
+        "sensitivity_findings": _values(promised_sensitivity(study)),
         "steps": _values(steps),
         "analyses": study.analyses(),
         "models": list(study.regressions),
@@ -121,6 +122,48 @@ def promised_findings(study: Study) -> list[tuple[str, str]]:
         (analysis, term) for analysis, one in study.regressions.items() for term in ("(Intercept)", *one.terms)
     ]
     return [*of_alliance, *of_change, *of_models]
+
+
+def promised_sensitivity(study: Study) -> list[tuple[str, str]]:
+    """Return the analyses and terms that ``sensitivity_results`` always has."""
+    covariates = ("(Intercept)", *study.covariate_terms, BASELINE)
+    model = (*covariates, ALLIANCE)
+    terms = {
+        "alliance_hc3": model,
+        "alliance_clustered": model,
+        "alliance_within_between": (
+            *(*covariates, "alliance_within", "alliance_between"),
+            "alliance_between - alliance_within",
+        ),
+        "alliance_rater_weighted": model,
+        "alliance_provider_icc": ("main_provider",),
+        "alliance_sex_missing_level": (*model, *(("sex_missing",) if study.sex_terms else ())),
+        "alliance_without_sex": tuple(term for term in model if term not in study.sex_terms),
+        "alliance_first_sessions": model,
+        "definition_grid": tuple(
+            f"cutoff={cutoff},min_days={days},alliance={ratings}"
+            for cutoff, days, ratings in itertools.product((28, 50), (7, 14, 28), ("mean", "first", "last"))
+        ),
+        "wellbeing_regression_to_mean": ("expected", "observed", "beyond"),
+        "reliable_change": (
+            *("threshold", "reliable_improvement", "reliable_recovery", "reliable_deterioration"),
+            "deterioration",
+        ),
+        "wellbeing_equivalence": (f"{CARE_TYPES[1]} - {CARE_TYPES[0]}",),
+        "wellbeing_change_welch": (CARE,),
+    }
+    rows = [(analysis, term) for analysis, those in terms.items() for term in those]
+    of_two = [one for one in study.groupings if len(one.levels) == 2]
+    of_more = [one for one in study.groupings if len(one.levels) > 2]
+    rows += [
+        (
+            one.analysis.replace("alliance_by", "alliance_superiority_by"),
+            f"{one.contrasts[0][0]} - {one.contrasts[0][1]}",
+        )
+        for one in of_two
+    ]
+    first_aim = [one.analysis for those in (of_two, of_more, study.correlations) for one in those]
+    return rows + [("aim_1_multiplicity", analysis) for analysis in first_aim]
 
 
 def _outcomes(study: Study) -> list[tuple[str, str, str]]:
