@@ -58,6 +58,11 @@ WITH_VARS = $(if $(VARS),--vars '$(VARS)')
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
+## make adapt     each change of docs/adapt.md on a copy of the project: builds, releases, pages and contracts (about 5 minutes)
+.PHONY: adapt
+adapt: $(VENV)/.development
+	$(BIN)/pytest -m long tests/python/test_adapt.py
+
 ## make faults    what takes longer: 30 random deliveries against builds from scratch, 100 kills, 500 fuzzed exports
 faults: $(VENV)/.development
 	$(BIN)/pytest -m long tests/python/test_refresh.py tests/python/test_faults.py
