@@ -73,7 +73,8 @@ final as (
         participants.participant_id,
         -- Nobody shares a provider with those who have none; the prefix keeps an id of the one kind from being one of
         -- the other.
-        coalesce('provider ' || main_providers.provider_id, 'participant ' || participants.participant_id) as main_provider,
+        coalesce('provider ' || main_providers.provider_id, 'participant ' || participants.participant_id)
+            as main_provider,
         participants.rater_class,
         participants.sex,
         participants.screened_positive,
