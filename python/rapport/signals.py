@@ -24,7 +24,7 @@ TITLES: Final[Mapping[str, str]] = {
     "cancellation_rate": "Cancellation rate",
     "response_rate": "Response rate",
     "alliance_mean": "Alliance, mean answer",
-    "top_box_rate": "Both items 5",
+    "top_box_rate": "Both answers the best",
     "mean_change": "Mean change of WHO-5",
     "recovery_rate": "Clinical recovery",
     "improvement_rate": "Clinical improvement",
