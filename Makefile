@@ -9,10 +9,9 @@ ifdef STUDY
 export RAPPORT_STUDY := $(STUDY)
 export RAPPORT_DB ?= warehouse/$(STUDY).duckdb
 RELEASE ?= release-$(STUDY)
-REPORT ?= reports/$(STUDY).html
+REPORTED = --release $(RELEASE) --out reports/$(STUDY).html
 endif
 RELEASE ?= release
-REPORT ?= reports/index.html
 
 .PHONY: help build report test faults attack benchmark lint docs release export golden twin contract-check contract-diff contract-cli lock clean
 
@@ -23,7 +22,7 @@ help:
 build: $(VENV)/.runtime
 	$(BIN)/dbt build
 	$(BIN)/python -m rapport.release --out $(RELEASE)
-	$(BIN)/python -m rapport.report --release $(RELEASE) --out $(REPORT)
+	$(BIN)/python -m rapport.report $(REPORTED)
 	@echo
 	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
@@ -32,7 +31,7 @@ build: $(VENV)/.runtime
 
 ## make report    reports/index.html anew, from the release in release/
 report: $(VENV)/.runtime
-	$(BIN)/python -m rapport.report --release $(RELEASE) --out $(REPORT)
+	$(BIN)/python -m rapport.report $(REPORTED)
 
 ## make study-check  whether the studies are right, without building: file, line, key and what is allowed (STUDY=name: one)
 .PHONY: study-check

@@ -808,7 +808,10 @@ def words_of(page: str) -> str:
 
 
 def test_the_page_says_what_it_shows(of_400: Tables, page: str) -> None:
-    assert "Synthetic data: export raw. No participant exists. Study window 2020-09-29 to 2021-10-12;" in words_of(page)
+    assert (
+        "Synthetic data: export raw. No participant exists. Study sagui_henson_2022, window 2020-09-29 to 2021-10-12;"
+        in words_of(page)
+    )
     assert "Nothing is hidden here; ‡ marks figures that real data would hide" in words_of(page)
     assert "<title>Synthetic:" in page
     assert re.search(r"all <span data-literal>\d</span> gates passed", page)
@@ -872,7 +875,10 @@ def test_the_page_of_real_data_is_its_release(protected: Published) -> None:
             found[table] = [dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()]
     assert assert_equals_warehouse(page, found) > 300
     assert "Rows judged" not in page
-    assert "Data: export “raw” (parquet). Study window 2020-09-29 to 2021-10-12; sessions from 20" in words_of(page)
+    assert (
+        "Data: export “raw” (parquet). Study sagui_henson_2022, window 2020-09-29 to 2021-10-12; sessions from 20"
+        in words_of(page)
+    )
     assert "Synthetic" not in page
     for text, source, form, _ in Marked(page).found:
         assert not re.search(r"^table_1.*statistic=(min|max)", source)

@@ -8,6 +8,7 @@ written outside a temporary folder.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import tempfile
@@ -110,6 +111,7 @@ class _Dbt:
             finally:
                 close: Callable[[], None] = DuckDBConnectionManager.close_all_connections
                 close()
+                gc.collect()  # an error of dbt's holds on to the connection of the model that failed
 
 
 @contextlib.contextmanager

@@ -560,7 +560,7 @@ def slope_lines(data: Published) -> Picture:
 
     def draw(figure: Canvas, narrow: bool) -> None:
         shape = (len(lines), 1) if narrow else (1, len(lines))
-        panels = figure.subplots(*shape, sharex=narrow, sharey=not narrow, squeeze=False).flat
+        panels = list(figure.subplots(*shape, sharex=narrow, sharey=not narrow, squeeze=False).flat)
         for axes, (analysis, levels) in zip(panels, lines.items(), strict=True):
             labels = lines_of(data.study, analysis)
             for i, (level, points) in enumerate(levels.items()):
