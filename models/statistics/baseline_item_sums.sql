@@ -48,12 +48,12 @@ final as (
     select
         count(*) as n,
         {%- for item in items %}
-        {{ whole_sum(item) }} as {{ item }},
+        coalesce({{ whole_sum(item) }}, 0) as {{ item }},
         {%- endfor %}
         {%- for item in items %}
         {%- set is_last_row = loop.last %}
         {%- for other in items[loop.index0:] %}
-        {{ whole_sum(item ~ ' * ' ~ other) }} as {{ item }}_x_{{ other }}
+        coalesce({{ whole_sum(item ~ ' * ' ~ other) }}, 0) as {{ item }}_x_{{ other }}
         {%- if not (is_last_row and loop.last) %},{% endif %}
         {%- endfor %}
         {%- endfor %}

@@ -12,7 +12,7 @@ final as (
     select
         cast({{ alliance_unit() }} as bigint) as unit,
         count(*) as cohort_providers,
-        {{ whole_sum('cohort_n') }} as cohort_n,
+        coalesce({{ whole_sum('cohort_n') }}, 0) as cohort_n,
         {{ wide_text(wide_product('cohort_n', 'cohort_n')) }} as cohort_squared_sizes,
         {{ wide_text('cohort_alliance') }} as cohort_alliance,
         {{ wide_text('cohort_alliance_squares') }} as cohort_alliance_squares,
@@ -20,7 +20,7 @@ final as (
         {{ wide_text(wide_product(wide_product('cohort_n', 'cohort_provider_mean'), 'cohort_provider_mean')) }}
             as cohort_provider_mean_squares,
         count(case when n > 0 then 1 end) as providers,
-        {{ whole_sum('n') }} as n,
+        coalesce({{ whole_sum('n') }}, 0) as n,
         {%- set variables = model_variables() %}
         {%- for variable in variables %}
         {{ wide_text(variable) }} as {{ variable }},

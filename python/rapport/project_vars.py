@@ -109,10 +109,10 @@ VARS = (
     Var("max_shrinkage", float, "share by which a table or the cohort may shrink between builds", low=0, high=1),
     Var("max_share_jump", float, "how far a share may move between builds", low=0, high=1),
     Var("min_rows_for_shares", int, "rows from which a table's shares are compared", low=0),
+    Var("accept_volume_change", bool, "accepts, for one build, what the guards on volumes and cohort refuse"),
     Var("served_marts", list, "marts that the snapshot holds (null: all that may be served)", is_optional=True),
     Var("serve_participants", bool, "whether the snapshot may hold marts with a row per participant"),
     Var("spc_min_points", int, "months with a value from which a series of the service has limits", low=2),
-    Var("accept_volume_change", bool, "accepts, for one build, what the guards on volumes and cohort refuse"),
 )
 
 

@@ -146,6 +146,10 @@ OTHER_VARS = {
     "max_share_jump": 0.5,
     "min_rows_for_shares": 5,
     "accept_volume_change": True,
+    "equivalence_margin": 7,
+    "served_marts": ["table_1"],
+    "serve_participants": True,
+    "spc_min_points": 9,
 }
 
 

@@ -61,7 +61,6 @@ def test_ratings_give_back_the_cohort(case: tuple) -> None:
     sessions = tables["sessions"].set_index("session_id")
     rated = tables["alliance_ratings"].join(sessions[["participant_id", "started_at"]], on="session_id")
     assert rated["participant_id"].notna().all()
-    assert rated["session_id"].is_unique
     assert (rated["submitted_at"] > rated["started_at"]).all()
     columns = ["participant_id", "bond_item", "goals_item"]
     types = {"participant_id": object, "bond_item": "Int64", "goals_item": "Int64"}
@@ -70,13 +69,13 @@ def test_ratings_give_back_the_cohort(case: tuple) -> None:
     assert expected[["bond_item", "goals_item"]].notna().any(axis=1).all()
 
 
-def test_everyone_is_eligible(case: tuple) -> None:
+def test_everyone_who_rated_is_eligible(case: tuple) -> None:
     participants, ratings, tables = case
     raw = tables["participants"]
     assert raw["registered_at"].notna().all()
     assert raw["employer_sponsored"].all()
     assert raw["age_years"].min() >= 18
-    assert set(ratings["participant_id"]) == set(participants["participant_id"])
+    assert set(ratings["participant_id"]) <= set(participants["participant_id"])
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
