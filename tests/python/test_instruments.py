@@ -167,7 +167,11 @@ FAULTS = {
 @pytest.mark.parametrize("rule", FAULTS)
 def test_rows_of_a_second_instrument_are_gated(of_phq9: Warehouse, rule: str) -> None:
     column, value = FAULTS[rule].split(" = ")
-    of_phq9.spoil("phq9_assessments", column, value, "assessment_id = (select min(assessment_id) from rows)")
+    # A row that was delivered once: without their key two deliveries are two rows.
+    once = "select assessment_id from rows group by assessment_id having count(*) = 1"
+    of_phq9.spoil(
+        "phq9_assessments", column, value, f"assessment_id = (select min(assessment_id) from ({once}) as once)"
+    )
     outcome = of_phq9.run("--select", "+gate_raw")
     assert not outcome.success
     assert f"phq9_assessments: {rule} (1 failing)" in outcome.output, outcome.output
