@@ -363,7 +363,7 @@ def test_python_examples_run_the_steps_of_refresh() -> None:
         path.parent.name: ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         for path in EXAMPLES.glob("*/*.py")
     }
-    assert set(trees) == {"airflow", "dagster"}
+    assert set(trees) == {"airflow", "alerts", "dagster"}
     steps = next(
         ast.literal_eval(node.value)
         for node in trees["airflow"].body
