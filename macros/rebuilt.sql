@@ -2,7 +2,8 @@
 
     dbt's `table` and `view` write under another name, rename twice and drop, so that a reader finds the old rows until the
     new ones are whole. Readers have the views of `marts`; here one `create or replace` does, at a third of the time. A model
-    of materialization `rebuilt` is a table, or with config `rebuilt_as: view` a view. -#}
+    of materialization `rebuilt` is a table, or with config `rebuilt_as: view` a view. dbt takes Python models for tables of its
+    own unless their YAML says so. -#}
 {% materialization rebuilt, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- set target = this.incorporate(type=config.get('rebuilt_as', 'table')) %}
     {%- set existing = load_cached_relation(this) %}
