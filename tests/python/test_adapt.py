@@ -152,3 +152,38 @@ FOLLOWS = {
     "Another grouping": ("Under 30", "Age group: 45 and older"),
 }
 """What the report says of a change."""
+
+
+def test_a_criterion_may_have_a_model_of_its_own(copied: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(copied, project)
+    (project / "models/rules/rated_twice.sql").write_text(
+        "-- A participant has rated often enough when two of their sessions are rated.\n"
+        "select participant_id, rated_sessions >= 2 as holds from {{ ref('alliance_answers') }}\n",
+        encoding="utf-8",
+    )
+    file = project / "studies/my_service.yml"
+    study = yaml.safe_load(file.read_text(encoding="utf-8"))
+    criterion = {"id": "rated_twice", "flag": "has_rated_twice", "label": "Who rated twice", "model": "rated_twice"}
+    texts = {"description": "two sessions are rated.", "reasons": [{"reason": "fewer than two rated sessions"}]}
+    study["eligibility"].append(criterion | texts)
+    file.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    run(project, "dbt", "--quiet", "run", "--select", "+eligibility")
+    with duckdb.connect(str(project / "my_service.duckdb"), read_only=True) as connection:
+        answers = connection.execute(
+            "select judged.has_rated_twice, coalesce(rated_sessions, 0) >= 2, count(*)"
+            " from candidates.eligibility as judged inner join rules.participant_facts as facts using (participant_id)"
+            " group by all order by all"
+        ).fetchall()
+        [(excluded,)] = connection.execute(
+            "select count(*) from candidates.eligibility"
+            " where first_failed_criterion = 'rated_twice' and exclusion_reason = 'fewer than two rated sessions'"
+        ).fetchall()
+        [(expected,)] = connection.execute(
+            "select count(*) from candidates.eligibility as judged"
+            " inner join rules.participant_facts as facts using (participant_id)"
+            " where is_adult and is_sponsored and is_registered and has_session and has_baseline and has_followup"
+            " and has_rating and rated_sessions < 2"
+        ).fetchall()
+    assert [row[:2] for row in answers] == [(False, False), (True, True)]
+    assert excluded == expected > 100
