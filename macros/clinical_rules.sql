@@ -131,3 +131,24 @@ select * from final
 {% macro score_of(instrument) -%}
     {{ value_of(instrument, 'points_per_item') }} * ({{ instrument['items'] | join(' + ') }})
 {%- endmacro %}
+
+{#- What the analyses ask of a participant, from their facts and the answers to the criteria. -#}
+{% macro cohort_columns() -%}
+    participant_id,
+        {%- for criterion in eligibility_criteria() %}
+        {{ criterion.flag }},
+        {%- endfor %}
+        is_eligible,
+        first_failed_criterion,
+        {{ alliance_columns() }},
+        {{ change_columns(outcome(), 'who5_change') }},
+        age_years,
+        sex,
+        within_usa,
+        utilization_type,
+        total_sessions,
+        {%- for fact in study().facts %}
+        {{ fact.id }},
+        {%- endfor %}
+        time_in_care_days
+{%- endmacro %}

@@ -99,3 +99,13 @@
     {%- endif %}
     {{ return(columns) }}
 {% endmacro %}
+
+{#- A relation in the columns and types of the model's contract: what Python returns has names and values, and whatever types
+    its values happen to have. -#}
+{% macro in_types_of_the_contract(relation) -%}
+    select
+        {%- for name, column in columns_of(model).items() %}
+        cast({{ name }} as {{ column.data_type }}) as {{ name }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from {{ relation }}
+{%- endmacro %}

@@ -10,23 +10,7 @@ judged as (
 final as (
 
     select
-        participant_id,
-        {%- for criterion in eligibility_criteria() %}
-        {{ criterion.flag }},
-        {%- endfor %}
-        is_eligible,
-        first_failed_criterion,
-        {{ alliance_columns() }},
-        {{ change_columns(outcome(), 'who5_change') }},
-        age_years,
-        sex,
-        within_usa,
-        utilization_type,
-        total_sessions,
-        {%- for fact in study().facts %}
-        {{ fact.id }},
-        {%- endfor %}
-        time_in_care_days
+        {{ cohort_columns() }}
     from judged
     where is_eligible
 

@@ -9,14 +9,7 @@ figures as (
 
 final as (
 
-    select
-        cast(variable as {{ dbt.type_string() }}) as variable,
-        cast(level as {{ dbt.type_string() }}) as level,
-        cast(utilization_type as {{ dbt.type_string() }}) as utilization_type,
-        cast(statistic as {{ dbt.type_string() }}) as statistic,
-        cast(value as double) as value,
-        cast(percentile as double) as percentile
-    from figures
+    {{ in_types_of_the_contract('figures') }}
 
 )
 
