@@ -165,7 +165,7 @@
 {% endmacro %}
 
 {#- The marts that a snapshot holds: those that var served_marts names, else all; without rows of people, unless var
-    serve_participants lets them be served, and without marts by provider, unless they are named. -#}
+    serve_participants lets them be served. -#}
 {% macro served_marts(marts) %}
     {%- set named = var('served_marts') %}
     {%- set served = [] %}
@@ -177,7 +177,7 @@
                     ~ ' serve_participants to true'
                 ) %}
             {%- endif %}
-        {%- elif 'provider_id' not in mart.columns or named is not none %}
+        {%- else %}
             {%- do served.append(mart) %}
         {%- endif %}
     {%- endfor %}

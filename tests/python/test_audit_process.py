@@ -17,34 +17,24 @@ from rapport import audit_process
 from rapport.audit import SuiteError, load_suites
 from rapport.audit.suites import judge_folder
 
+
+def expectation(kind: str, severity: str, rule: str, **arguments: object) -> dict[str, object]:
+    return {"type": kind, "kwargs": arguments, "severity": severity, "meta": {"rule": rule}}
+
+
 EXPECTATIONS = {
     "name": "people",
     "meta": {"schema": "main", "table": "people", "label": "people", "key": "id"},
     "expectations": [
-        {
-            "type": "expect_table_row_count_to_be_between",
-            "kwargs": {"min_value": 1},
-            "severity": "critical",
-            "meta": {"rule": "is not empty"},
-        },
-        {
-            "type": "expect_column_values_to_not_be_null",
-            "kwargs": {"column": "age"},
-            "severity": "critical",
-            "meta": {"rule": "age is not null"},
-        },
-        {
-            "type": "unexpected_rows_expectation",
-            "kwargs": {"unexpected_rows_query": "select id from {batch} where age > 100"},
-            "severity": "warning",
-            "meta": {"rule": "age is at most 100"},
-        },
-        {
-            "type": "expect_column_values_to_be_unique",
-            "kwargs": {"column": "id"},
-            "severity": "critical",
-            "meta": {"rule": "id is unique"},
-        },
+        expectation("expect_table_row_count_to_be_between", "critical", "is not empty", min_value=1),
+        expectation("expect_column_values_to_not_be_null", "critical", "age is not null", column="age"),
+        expectation(
+            "unexpected_rows_expectation",
+            "warning",
+            "age is at most 100",
+            unexpected_rows_query="select id from {batch} where age > 100",
+        ),
+        expectation("expect_column_values_to_be_unique", "critical", "id is unique", column="id"),
     ],
 }
 
