@@ -113,3 +113,17 @@
 {% macro bucket_of(expression, buckets=64) -%}
     {{ hash_of(expression) }} % {{ buckets }}
 {%- endmacro %}
+
+{#- `as`, of a common table expression that the engine is to work out once and not to rewrite together with what reads it:
+    DuckDB takes longer to plan some than to run them, Spark knows no such word and needs none. -#}
+{% macro as_it_stands() -%}
+    {{ return(adapter.dispatch('as_it_stands', 'rapport')()) }}
+{%- endmacro %}
+
+{% macro default__as_it_stands() -%}
+    as
+{%- endmacro %}
+
+{% macro duckdb__as_it_stands() -%}
+    as materialized
+{%- endmacro %}
