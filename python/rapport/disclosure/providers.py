@@ -6,13 +6,13 @@ is missing, and by the rule that the missing have few participants. So none goes
 go, the smallest first, until those who are missing have enough participants together that each of them may have
 ``min_cell``.
 
-The number of rated sessions tells beside that of participants how many ratings were not a participant's first; if that
-is a small number anywhere in a type, no provider of the type has it.
+The number of rated sessions tells beside that of participants how many were not a participant's first with the
+provider. Where these are few the number of sessions goes, and by the same rule no such number goes alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,17 +25,15 @@ from rapport.providers import FIGURES, KEYS, PROVIDER_TYPES
 SESSIONS: Final = "rated_sessions"
 
 
-def missing_providers(participants: Mapping[Hashable, int], min_cell: int) -> set[Hashable]:
-    """Return which providers of one type go, given the participants of each.
+def which_go(counts: Mapping[int, int], min_cell: int) -> set[int]:
+    """Return whose counts go: small ones, and the next larger ones until nobody can tell which are small.
 
-    What is missing is 1 or more for each: with so many together each of them may have ``min_cell`` values, and be
-    ``min_cell``.
+    What goes is 1 or more for each: with so many together each of them may have ``min_cell`` values, and be
+    ``min_cell``. A count of 0 stays.
     """
-    gone = {one for one, count in participants.items() if count < min_cell}
-    rest = sorted((one for one in participants if one not in gone), key=lambda one: (-participants[one], str(one)))
-    while gone and rest:
-        if len(gone) > 1 and sum(participants[one] for one in gone) >= min_cell + len(gone):
-            break
+    gone = {one for one, count in counts.items() if 0 < count < min_cell}
+    rest = sorted((one for one, count in counts.items() if count >= min_cell), key=lambda one: (-counts[one], one))
+    while gone and rest and (len(gone) < 2 or sum(counts[one] for one in gone) < min_cell + len(gone)):
         gone.add(rest.pop())
     return gone
 
@@ -61,12 +59,14 @@ class ProviderAlliance:
             seen.add(key)
         for kind in PROVIDER_TYPES:
             of_kind = [i for i, row in enumerate(rows) if row["provider_type"] == kind]
-            sizes: dict[Hashable, int] = {i: _whole(table, rows[i], "participants") for i in of_kind}
-            gone = missing_providers(sizes, min_cell)
-            further = [_whole(table, rows[i], SESSIONS) - sizes[i] for i in of_kind if i not in gone]
-            few_further = any(0 < count < min_cell for count in further)
+            sizes = {i: _whole(table, rows[i], "participants") for i in of_kind}
+            gone = which_go(sizes, min_cell)
+            further = {i: _whole(table, rows[i], SESSIONS) - sizes[i] for i in of_kind if i not in gone}
+            if any(count < 0 for count in further.values()):
+                raise DisclosureError(f"{table}: more participants than rated sessions")
+            without_sessions = which_go(further, min_cell)
             reading.figures += [
-                Figure(i, column, hidden=i in gone or (few_further and column == SESSIONS))
+                Figure(i, column, hidden=i in gone or (i in without_sessions and column == SESSIONS))
                 for i in of_kind
                 for column in self.figures
             ]
@@ -80,9 +80,9 @@ def _whole(table: str, row: Mapping[Any, Any], column: str) -> int:
     return round(number)
 
 
-def gone_rows(hidden: Sequence[tuple[int, str]] | set[tuple[int, str]]) -> set[int]:
+def gone_rows(hidden: Collection[tuple[int, str]]) -> set[int]:
     """Return the positions of the rows that go as a whole."""
     return {row for row, column in hidden if column == "participants"}
 
 
-__all__ = ["SESSIONS", "ProviderAlliance", "gone_rows", "missing_providers"]
+__all__ = ["SESSIONS", "ProviderAlliance", "gone_rows", "which_go"]

@@ -155,6 +155,8 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path, providers: bool
         )
     released = tables_of(study, providers=providers)
     queries = {name: f"from marts.{name}" for name in released} | dict(QUERIES)
+    if providers:
+        queries[PROVIDER_ALLIANCE] += " order by provider_type, provider_id"
     if is_calibrated:
         queries |= {name: f"from marts.{name}" for name in PRINTED}
     types, tables = {}, {}

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from rapport.providers import LIMITS, PROVIDER_TYPES, TABLE
+from rapport.release.rounding import of_mean
 from rapport.report.labels import capital
 from rapport.report.published import Published, Record
 from rapport.report.rich import Part, Rich, count, fixed, interval, joined, marked, plain, rich
 
-WIDTH, HEIGHT = 420, 260
-LEFT, RIGHT, TOP, BOTTOM = 34, 14, 12, 34
+WIDTH, HEIGHT = 340, 230
+LEFT, RIGHT, TOP, BOTTOM = 28, 10, 10, 32
+LOWEST, HIGHEST = 1.0, 5.0
+"""The ends of the scale: limits may be beyond them, means are not."""
 TITLES = {"therapist": "Therapists", "coach": "Coaches"}
-COLUMNS = (
-    *("Provider", "Participants", "Rated sessions", "Alliance, M", "Shrunken M", "95% limits", "99.8% limits"),
-    "Where the mean lies",
-)
+COLUMNS = (*("Provider", "Participants", "Rated sessions", "Mean", "Shrunken", "95% limits", "99.8% limits", "Beyond"),)
 BEYOND_998, BEYOND_95 = "99.8%", "95%"
-STEPS = 48
+STEPS = 96
 """Pieces of a limit's curve."""
 
 
@@ -49,33 +49,46 @@ def providers(data: Published) -> Providers | None:
     """Return the section; ``None`` where the release has no alliance by provider, or was read without."""
     if TABLE not in data.tables:
         return None
-    return Providers(tuple(_funnel(kind, list(data.records(TABLE, provider_type=kind))) for kind in PROVIDER_TYPES))
+    base = int(data.manifest["round_counts"])
+    return Providers(
+        tuple(_funnel(kind, list(data.records(TABLE, provider_type=kind)), base) for kind in PROVIDER_TYPES)
+    )
 
 
-def place(record: Record) -> tuple[str, bool] | None:
-    """Return the outermost limit that a mean is beyond, and whether it is above; ``None`` = within, or no limits."""
-    mean = record.number("alliance_mean").value
-    low_95, high_95, low_998, high_998 = (record.number(name).value for name in LIMITS)
-    if mean is None or low_95 is None or high_95 is None or low_998 is None or high_998 is None:
+def place(record: Record, base: int) -> tuple[str, bool] | None:
+    """Return the outermost limit that a mean is beyond, and whether it is above; ``None`` = within, or no limits.
+
+    Nobody is called beyond a limit because of rounding: a rounded mean is taken at the nearest value that is rounded to
+    it, and the limits are those of the smallest number of the class.
+
+    Args:
+        record: a row of the release.
+        base: numbers in a class of participants; 1 = nothing is rounded.
+    """
+    mean, centre, size = (record.number(name).value for name in ("alliance_mean", "type_mean", "participants"))
+    highs = (record.number("upper_998").value, record.number("upper_95").value)
+    if mean is None or centre is None or size is None:
         return None
-    for name, low, high in ((BEYOND_998, low_998, high_998), (BEYOND_95, low_95, high_95)):
-        if mean < low or mean > high:
-            return name, mean > high
+    least = size - (base - 1) // 2
+    unit = 0.0 if base == 1 else 10.0 ** -of_mean(size)
+    for name, high in zip((BEYOND_998, BEYOND_95), highs, strict=True):
+        if high is not None and abs(mean - centre) - unit / 2 > (high - centre) * math.sqrt(size / least):
+            return name, mean > centre
     return None
 
 
-def _funnel(kind: str, records: Sequence[Record]) -> Funnel:
+def _funnel(kind: str, records: Sequence[Record], base: int) -> Funnel:
     ordered = sorted(records, key=lambda record: (-(record.number("participants").value or 0.0), _id(record)))
     named = [record for record in ordered if _id(record)]
     notes = dict.fromkeys(record.text("note") for record in ordered if record.text("note"))
     return Funnel(
         name=f"providers-{kind}",
         title=TITLES[kind],
-        svg=_svg([record for record in named if record.number("participants").value is not None]),
-        words=_words(named),
+        svg=_svg(named, base),
+        words=_words(named, base),
         notes=tuple(f"{capital(note)}." for note in notes if _id_of_note(ordered, note)),
         columns=COLUMNS,
-        rows=tuple(_row(record) for record in [*named, *(record for record in ordered if not _id(record))]),
+        rows=tuple(_row(record, base) for record in [*named, *(record for record in ordered if not _id(record))]),
     )
 
 
@@ -94,8 +107,7 @@ def _name(record: Record) -> Rich:
     return marked(_id(record), record.source("provider_id"), "text")
 
 
-def _row(record: Record) -> tuple[Part, ...]:
-    where = place(record)
+def _row(record: Record, base: int) -> tuple[Part, ...]:
     has_limits = record.number(LIMITS[0]).value is not None
     return (
         _name(record),
@@ -107,18 +119,18 @@ def _row(record: Record) -> tuple[Part, ...]:
             interval(fixed(record.number(low)), fixed(record.number(high))) if has_limits else plain("—")
             for low, high in (LIMITS[:2], LIMITS[2:])
         ),
-        plain("—") if not has_limits else _where(where),
+        _beyond(place(record, base)),
     )
 
 
-def _where(where: tuple[str, bool] | None) -> Rich:
+def _beyond(where: tuple[str, bool] | None) -> Rich:
     if where is None:
-        return plain("within")
+        return plain("—")
     limit = Rich(f"<span data-literal>{where[0]}</span>", where[0])
-    return rich("{side} the {limit} limits", side="above" if where[1] else "below", limit=limit)
+    return rich("{side} {limit}", side="above" if where[1] else "below", limit=limit)
 
 
-def _words(named: Sequence[Record]) -> Rich:
+def _words(named: Sequence[Record], base: int) -> Rich:
     """What the picture shows: mean and ICC of the type, and who is beyond the outer limits."""
     if not named:
         return plain("No provider is shown.")
@@ -126,7 +138,7 @@ def _words(named: Sequence[Record]) -> Rich:
     said: list[Part] = [rich("mean of all {mean}", mean=fixed(first.number("type_mean")))]
     if first.number("icc").value is not None:
         said.append(rich("ICC {icc}", icc=fixed(first.number("icc"), 3)))
-    outside = [record for record in named if (where := place(record)) is not None and where[0] == BEYOND_998]
+    outside = [record for record in named if (where := place(record, base)) is not None and where[0] == BEYOND_998]
     if outside:
         outer = Rich(f"<span data-literal>{BEYOND_998}</span>", BEYOND_998)
         said.append(rich("beyond the {outer} limits: {who}", outer=outer, who=joined([_name(one) for one in outside])))
@@ -139,7 +151,7 @@ def _words(named: Sequence[Record]) -> Rich:
 # --- Drawing
 
 
-def _svg(named: Sequence[Record]) -> Markup:
+def _svg(named: Sequence[Record], base: int) -> Markup:
     """Draw the means by number of participants, with mean and limits of the type."""
     points = [(record.number("participants").value or 0.0, record.number("alliance_mean").value) for record in named]
     shown = [(size, mean) for size, mean in points if mean is not None]
@@ -158,7 +170,7 @@ def _svg(named: Sequence[Record]) -> Markup:
     heights = [mean for _, mean in shown]
     if centre is not None:
         heights += [centre, *(centre + side * width / math.sqrt(least) for width in widths for side in (-1, 1))]
-    low, high = min(heights), max(heights)
+    low, high = max(min(heights), LOWEST), min(max(heights), HIGHEST)
     margin = (high - low) * 0.06 or 0.5
     low, high = low - margin, high + margin
 
@@ -187,17 +199,17 @@ def _svg(named: Sequence[Record]) -> Markup:
                 inside = [f"{x(size):.1f} {y(value):.1f}" for size, value in curve if low <= value <= high]
                 parts.append(f'<path class="{style}" d="M{"L".join(inside)}"/>')
     for record in named:
-        parts.append(_point(record, x(record.number("participants").value or 1.0), y))
+        parts.append(_point(record, x(record.number("participants").value or 1.0), y, base))
     return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>')
 
 
-def _point(record: Record, x: float, y: Callable[[float], float]) -> str:
+def _point(record: Record, x: float, y: Callable[[float], float], base: int) -> str:
     mean = record.number("alliance_mean").value
     if mean is None:
         return ""
     height = y(mean)
     title = f"<title>{escape(_id(record))}</title>"
-    where = place(record)
+    where = place(record, base)
     if where is None:
         return f'<circle class="value" cx="{x:.1f}" cy="{height:.1f}" r="2.6">{title}</circle>'
     if where[0] == BEYOND_95:
@@ -218,5 +230,10 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _sizes(start: float, end: float) -> list[int]:
-    """Return round numbers of participants between two: 1, 2, 5, 10, 20, 50, …"""
-    return [number for power in range(7) for digit in (1, 2, 5) if start <= (number := digit * 10**power) <= end]
+    """Return round numbers of participants between two: 1, 2, 5, 10, 20, 50, …, or more where these are few."""
+    found: list[int] = []
+    for digits in ((1, 2, 5), (1, 2, 3, 4, 6), (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)):
+        found = [number for power in range(7) for digit in digits if start <= (number := digit * 10**power) <= end]
+        if len(found) > 2:
+            break
+    return found
