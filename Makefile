@@ -109,6 +109,7 @@ attack: $(VENV)/.development
 golden:
 	Rscript tests/golden/make_golden.R
 	Rscript tests/golden/make_sensitivity.R
+	Rscript tests/golden/make_providers.R
 
 ## make twin      the demo export anew: the study's twin, from its seed (a minute and a half; the same files bit for bit)
 twin: $(VENV)/.runtime

@@ -545,6 +545,12 @@ def test_a_type_with_few_participants_has_no_row(tmp_path: Path) -> None:
     assert found[["shrunken_mean", "icc", *LIMITS]].isna().all(axis=None)
 
 
+def test_nobody_is_shown_where_all_are_small(tmp_path: Path) -> None:
+    frame = mart({("therapist", "a"): (4, 9), ("therapist", "b"): (3, 9), ("coach", "c"): (2, 3)})
+    assert released_providers(tmp_path, frame).empty
+    read_release(tmp_path / "out", providers=True)
+
+
 def test_synthetic_data_are_marked_and_whole(tmp_path: Path) -> None:
     frame = mart(SIZES)
     found = released_providers(tmp_path, frame, synthetic=True)
