@@ -13,6 +13,9 @@ REPORTED = --release $(RELEASE) --out reports/$(STUDY).html
 endif
 RELEASE ?= release
 
+# PROVIDERS=1 names providers in release and report (docs/disclosure.md).
+WITH_PROVIDERS = $(if $(PROVIDERS),--providers)
+
 .PHONY: help build report test faults attack benchmark lint docs release export golden twin contract-check contract-diff contract-cli lock clean
 
 help:
@@ -29,9 +32,9 @@ build: $(VENV)/.runtime
 	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
 	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where agrees is distinct from true\""
 
-## make report    reports/index.html anew, from the release in release/
+## make report    reports/index.html anew, from the release in release/ (PROVIDERS=1: with the alliance by provider)
 report: $(VENV)/.runtime
-	$(BIN)/python -m rapport.report $(REPORTED)
+	$(BIN)/python -m rapport.report $(REPORTED) $(WITH_PROVIDERS)
 
 ## make study-check  whether the studies are right, without building: file, line, key and what is allowed (STUDY=name: one)
 .PHONY: study-check
@@ -91,9 +94,9 @@ docs: $(VENV)/.runtime
 	$(BIN)/dbt --quiet docs generate --static
 	@echo "Open target/static_index.html"
 
-## make release   everything that may leave, protected, as Parquet and CSV in release/ (docs/disclosure.md)
+## make release   everything that may leave, protected, as Parquet and CSV in release/ (docs/disclosure.md; PROVIDERS=1: providers, too)
 release: $(VENV)/.runtime
-	$(BIN)/python -m rapport.release --out $(RELEASE)
+	$(BIN)/python -m rapport.release --out $(RELEASE) $(WITH_PROVIDERS)
 
 ## make export    another name of it
 export: release
@@ -106,6 +109,7 @@ attack: $(VENV)/.development
 golden:
 	Rscript tests/golden/make_golden.R
 	Rscript tests/golden/make_sensitivity.R
+	Rscript tests/golden/make_providers.R
 
 ## make twin      the demo export anew: the study's twin, from its seed (a minute and a half; the same files bit for bit)
 twin: $(VENV)/.runtime

@@ -83,7 +83,7 @@
     {%- set found = run_query(
         "select case when table_type = 'VIEW' then 'view' else 'table' end, table_schema, table_name"
         ~ " from information_schema.tables where table_schema in"
-        ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'instruments', 'audit', 'pending')"
+        ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'instruments', 'providers', 'audit', 'pending')"
         ~ " and table_schema || '.' || table_name not in ('" ~ names | join("', '") ~ "')"
         ~ " and not exists (select 1 from duckdb_views() where contains(sql, '__') and contains(sql, table_name))"
     ) %}

@@ -86,6 +86,7 @@
         {%- for mart in marts %}
         {{ publish_view(mart) }}
         {%- endfor %}
+        {{ withdraw_marts(marts | map(attribute='alias') | list) }}
         {{ record_publication(marts | map(attribute='alias') | list) }}
         create or replace table {{ target }} as {{ sql }};
         {{ drop_earlier_tables() }}
@@ -117,6 +118,27 @@
     comment on view {{ mart }} is '{{ node.description | trim | replace("'", "''") }}';
     {%- for column in columns %}
     comment on column {{ mart }}.{{ column.name }} is '{{ column.description | trim | replace("'", "''") }}';
+    {%- endfor %}
+{% endmacro %}
+
+{#- The marts that an earlier build published and this one does not, with their tables: a mart that a var no longer asks for,
+    say that of providers, is gone when the build is published. -#}
+{% macro withdraw_marts(published) %}
+    {%- set others = run_query(
+        "select view_name from duckdb_views() where schema_name = 'marts'"
+        ~ " and view_name not in ('" ~ published | join("', '") ~ "')"
+        ~ " and regexp_matches(sql, '\\b' || view_name || '__[0-9a-f]{32}\\b')"
+    ) %}
+    {%- for row in others.rows %}
+    drop view marts."{{ row[0] }}";
+    drop view if exists candidates."{{ row[0] }}";
+        {%- set tables = run_query(
+            "select table_name from information_schema.tables where table_schema = 'candidates'"
+            ~ " and table_type = 'BASE TABLE' and regexp_full_match(table_name, '" ~ row[0] ~ "__[0-9a-f]{32}')"
+        ) %}
+        {%- for table in tables.rows %}
+    drop table candidates."{{ table[0] }}";
+        {%- endfor %}
     {%- endfor %}
 {% endmacro %}
 
@@ -165,19 +187,22 @@
 {% endmacro %}
 
 {#- The marts that a snapshot holds: those that var served_marts names, else all; without rows of people, unless var
-    serve_participants lets them be served. -#}
+    serve_participants, or serve_providers, lets them be served. -#}
 {% macro served_marts(marts) %}
     {%- set named = var('served_marts') %}
     {%- set served = [] %}
     {%- for mart in marts if named is none or mart.alias in named %}
-        {%- if 'participant_id' in mart.columns and not var('serve_participants') %}
-            {%- if named is not none %}
-                {%- do exceptions.raise_compiler_error(
-                    'var served_marts names ' ~ mart.alias ~ ', which has a row per participant: take it out, or set'
-                    ~ ' serve_participants to true'
-                ) %}
-            {%- endif %}
-        {%- else %}
+        {%- set refused = [] %}
+        {%- for people in ['participant', 'provider']
+            if people ~ '_id' in mart.columns and not var('serve_' ~ people ~ 's') %}
+            {%- do refused.append(people) %}
+        {%- endfor %}
+        {%- if refused and named is not none %}
+            {%- do exceptions.raise_compiler_error(
+                'var served_marts names ' ~ mart.alias ~ ', which has a row per ' ~ refused[0]
+                ~ ': take it out, or set serve_' ~ refused[0] ~ 's to true'
+            ) %}
+        {%- elif not refused %}
             {%- do served.append(mart) %}
         {%- endif %}
     {%- endfor %}

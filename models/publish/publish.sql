@@ -3,6 +3,9 @@
 {%- if study().further_tables %}
 -- depends_on: {{ ref('gate_outcomes') }}, {{ ref('gate_outcome_findings') }}
 {%- endif %}
+{%- if var('provider_marts') %}
+-- depends_on: {{ ref('gate_providers') }}
+{%- endif %}
 {{ config(materialized='publication', schema='audit') }}
 {%- set tables = [
     ref('eligibility'),
@@ -28,6 +31,9 @@
 ] %}
 {%- if study().further_tables %}
 {%- do tables.extend([ref('outcome_change'), ref('outcome_results'), ref('outcome_fit')]) %}
+{%- endif %}
+{%- if var('provider_marts') %}
+{%- do tables.append(ref('provider_alliance')) %}
 {%- endif %}
 {%- for table in tables %}
 select

@@ -112,6 +112,8 @@ VARS = (
     Var("accept_volume_change", bool, "accepts, for one build, what the guards on volumes and cohort refuse"),
     Var("served_marts", list, "marts that the snapshot holds (null: all that may be served)", is_optional=True),
     Var("serve_participants", bool, "whether the snapshot may hold marts with a row per participant"),
+    Var("provider_marts", bool, "whether the alliance is published by provider, too"),
+    Var("serve_providers", bool, "whether the snapshot may hold marts with a row per provider"),
     Var("spc_min_points", int, "months with a value from which a series of the service has limits", low=2),
 )
 
@@ -146,8 +148,10 @@ def check_vars(project_dir: Path, command_line: Mapping[str, Any]) -> Settings:
         lines = "".join(f"\n  {line}" for line in str(error).splitlines())
         raise StudyError(f"the study is wrong ({place}), and nothing was read:{lines}") from error
     wrong = faults(declared, "dbt_project.yml", command_line, study)
-    marts = sorted(path.stem for path in (project_dir / "models" / "marts").glob("*.sql"))
-    served = {**declared, **command_line}.get("served_marts")
+    asked = {**declared, **command_line}
+    folders = ["marts", *(["providers/marts"] if asked.get("provider_marts") is True else [])]
+    marts = sorted(path.stem for folder in folders for path in (project_dir / "models" / folder).glob("*.sql"))
+    served = asked.get("served_marts")
     wrong += [
         f"var served_marts names {written(name)}, which is no mart; the marts are {', '.join(marts)}"
         for name in (served if isinstance(served, list) else ())

@@ -247,12 +247,12 @@ FLAGS = ("outside_limits", "shift", "trend", "near_limit")
 INTEGERS = (
     *("numerator", "denominator", "people_at_least"),
     *("n", "participants", "excluded", "quarantined", "delivered", "erased", "superseded", "used"),
-    *("ratings", "item_sum", "item_responses", "paired_ratings", "top_ratings"),
+    *("ratings", "item_sum", "item_responses", "paired_ratings", "top_ratings", "rated_sessions"),
 )
 WORDS = (
     *("criterion", "variable", "level", "utilization_type", "statistic", "analysis", "term", "method", "terms", "note"),
     *("estimate_name", "statistic_name", "effect_size_name", "reason", "table_name"),
-    *("population", "provider_type", "session_number", "measure"),
+    *("population", "provider_type", "provider_id", "session_number", "measure"),
 )
 
 

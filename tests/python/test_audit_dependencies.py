@@ -26,7 +26,9 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     places = ("--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(target))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAPPORT_STUDY", "phq9_example")
-        outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", "parse", *places])
+        outcome = dbtRunner().invoke(
+            ["--quiet", "--log-level-file", "none", "parse", "--vars", "{provider_marts: true}", *places]
+        )
     assert outcome.success, outcome.exception
     manifest: Any = outcome.result
     return {**manifest.nodes, **manifest.sources}

@@ -149,6 +149,8 @@ OTHER_VARS = {
     "equivalence_margin": 7,
     "served_marts": ["table_1"],
     "serve_participants": True,
+    "provider_marts": True,
+    "serve_providers": True,
     "spc_min_points": 9,
 }
 

@@ -19,7 +19,7 @@ TABLES = {
     "analysis_cohort": """
         select 'P' || i as participant_id, ['teletherapy', 'telecoaching', 'both'][1 + i % 3] as utilization_type,
             [1.0, 2.9, 3.0, 3.49, 3.5, 4.25, 4.5, 4.99, 5.0][1 + i % 9]::double as alliance_score,
-            4 * (i % 26) as baseline_score, 4 * ((i * 7) % 26) as followup_score, i < 13 as screened_positive
+            1 as rated_sessions, 4 * (i % 26) as baseline_score, 4 * ((i * 7) % 26) as followup_score, i < 13 as screened_positive
         from range(60) as t(i)""",
     "eligibility": """
         select 'P' || i as participant_id, i < 60 as is_eligible,
@@ -106,6 +106,22 @@ TABLES = {
             case when is_long then average + reach end as upper_limit,
             false as outside_limits, false as shift, false as trend, false as near_limit
         from series""",
+    # Three therapists and sessions of none; the rated sessions of the cohort are theirs.
+    "provider_alliance": """
+        with given as (
+            from (values ('a', 16, 4.0), ('b', 16, 5.0), ('c', 18, 4.5), (null, 10, 3.0)) as t(provider_id, n, mean)
+        )
+        select 'therapist' as provider_type, provider_id, n as rated_sessions, n as participants,
+            mean::double as alliance_mean,
+            case when provider_id is not null then 4.5 + (mean - 4.5) / 2 end::double as shrunken_mean,
+            4.5::double as type_mean, case when provider_id is not null then 0.05 end::double as icc,
+            case when provider_id is not null then 1.0 end::double as sd_within,
+            case when provider_id is not null then 4.5 - 1.959963984540054 / sqrt(n) end as lower_95,
+            case when provider_id is not null then 4.5 + 1.959963984540054 / sqrt(n) end as upper_95,
+            case when provider_id is not null then 4.5 - 3.090232306167813 / sqrt(n) end as lower_998,
+            case when provider_id is not null then 4.5 + 3.090232306167813 / sqrt(n) end as upper_998,
+            case when provider_id is null then 'none is named' end as note
+        from given""",
 }
 JUDGED = (
     "alliance_distribution",
@@ -115,6 +131,7 @@ JUDGED = (
     "build_parameters",
     "service_monthly",
     "service_signals",
+    "provider_alliance",
 )
 NOT_CRITICAL = {"follow-ups are not after the last month": "info"}
 FIRST = "rowid = (select min(rowid) from {table})"
@@ -191,6 +208,38 @@ SPOIL: dict[str, dict[str, str]] = {
             "update {table} set shift = true where " + OF_APRIL.format(measure="sessions")
         ),
     },
+    "provider_alliance": {
+        "has a row count": "drop table {table}",
+        "provider_type is therapist or coach": "update {table} set provider_type = 'doctor' where provider_id = 'a'",
+        "provider type and provider are unique together": "update {table} set provider_id = 'a' where provider_id = 'b'",
+        "participants have at least one rated session each": (
+            "update {table} set rated_sessions = 15 where provider_id = 'a'"
+        ),
+        "providers and sessions that name none have all rated sessions of the cohort": (
+            "delete from {table} where provider_id is null"
+        ),
+        **{
+            f"{name} is 1 to 5": f"update {{table}} set {name} = 5.1 where provider_id = 'b'"
+            for name in ("alliance_mean", "shrunken_mean", "type_mean")
+        },
+        "icc is 0 to 1": "update {table} set icc = -0.1 where provider_id = 'a'",
+        "sd_within is not negative": "update {table} set sd_within = -1 where provider_id = 'a'",
+        "the providers of a type have one mean, one ICC and one deviation, or none": (
+            "update {table} set icc = null where provider_id = 'a'"
+        ),
+        "the mean of a type is that of its participants with a named provider": "update {table} set type_mean = 4.49",
+        "sessions that name no provider have no shrunken mean and no limits": (
+            "update {table} set icc = 0.1 where provider_id is null"
+        ),
+        "a row without a shrunken mean says why": "update {table} set shrunken_mean = null",
+        "shrunken mean and limits are there with the ICC": "update {table} set upper_998 = null where provider_id = 'a'",
+        "the shrunken mean lies between the provider's and that of the type": (
+            "update {table} set shrunken_mean = 3.9 where provider_id = 'a'"
+        ),
+        "limits lie about the mean of the type, 1.96 and 3.09 standard errors away": (
+            "update {table} set lower_95 = lower_95 - 1e-6 where provider_id = 'c'"
+        ),
+    },
     "alliance_distribution": {
         "has a row count": "drop table {table}",
         "utilization_type is teletherapy or telecoaching or both": "update {table} set utilization_type = 'total'",
@@ -255,7 +304,7 @@ SPOIL: dict[str, dict[str, str]] = {
 def suites() -> dict[str, Suite]:
     found = [
         suite
-        for layer in ("candidates", "findings")
+        for layer in ("candidates", "findings", "providers")
         for suite in load_suites(ROOT / "expectations" / layer, PARAMETERS)
     ]
     return {suite.label: suite for suite in found}

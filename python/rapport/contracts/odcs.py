@@ -18,6 +18,8 @@ from rapport.contracts.project import ContractError, Document, Project, meta, re
 
 API_VERSION = "v3.1.0"
 DELIVERED_AT = "loaded_at"
+LAYERS_OF_MARTS = ("candidates", "findings", "outcomes", "outcome_findings", "providers")
+"""The folders of the suites that judge marts."""
 """A raw row is known by its key and the moment of its delivery: an export holds every delivery of a key."""
 
 _LOGICAL_TYPES: dict[str, tuple[str, Document]] = {
@@ -97,7 +99,7 @@ def marts_contract(project: Project) -> Document:
             _table(
                 project,
                 model,
-                suites=[f"{layer}/{name}" for layer in ("candidates", "findings", "outcomes", "outcome_findings")],
+                suites=[f"{layer}/{name}" for layer in LAYERS_OF_MARTS],
                 key=list(meta(model)[kinds[0]]),
                 key_is_primary=kinds[0] == "primary_key",
                 references={
@@ -105,7 +107,7 @@ def marts_contract(project: Project) -> Document:
                     for column in model["columns"]
                     if (target := meta(column).get("references"))
                 },
-                person_level=any(column["name"] == "participant_id" for column in model["columns"]),
+                person_level=any(column["name"] in ("participant_id", "provider_id") for column in model["columns"]),
             )
         )
     return {

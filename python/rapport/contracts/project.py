@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from rapport.project_vars import VarError, check_vars
+from rapport.project_vars import Settings, VarError, check_vars
 from rapport.studies import Study, StudyError
 from rapport.studies.definition import filled
 from rapport.studies.parameters import ParameterError, parameters, resolved
@@ -76,7 +76,7 @@ def read_project(folder: Path) -> Project:
         raise ContractError(f"models/raw: {len(sources)} sources named {RAW_EXPORT}, where one is the raw export")
     models = [
         _with_study(model, built.study, of_study)
-        for path in _declarations(folder, built.study)
+        for path in _declarations(folder, built)
         for model in sorted(_yaml(path).get("models") or [], key=lambda model: str(model["name"]))
     ]
     docs: dict[str, str] = {}
@@ -96,9 +96,13 @@ def read_project(folder: Path) -> Project:
     )
 
 
-def _declarations(folder: Path, study: Study) -> list[Path]:
-    """The YAML files of the marts; those of several instruments are published of a study that has them."""
-    folders = ["models/marts", *(["models/instruments/marts"] if study.further_instruments else [])]
+def _declarations(folder: Path, built: Settings) -> list[Path]:
+    """The YAML files of the marts; those of instruments and of providers only where these are published."""
+    folders = ["models/marts"]
+    if built.study.further_instruments:
+        folders.append("models/instruments/marts")
+    if built.values["provider_marts"]:
+        folders.append("models/providers/marts")
     return [path for name in folders for path in sorted((folder / name).glob("*.yml"))]
 
 

@@ -14,9 +14,11 @@ from typing import Any, Final
 import pandas as pd
 
 from rapport.disclosure.counts import Count, DisclosureError, Population, Where, count
+from rapport.disclosure.providers import ProviderAlliance
 from rapport.disclosure.rules import CountTable, Figure, Reading, Rule, Share, number_of, text_of
 from rapport.disclosure.sensitivity import GRID_ATTRIBUTES, SensitivityResults, Trajectory
 from rapport.disclosure.service import ServiceMonthly, ServiceSignals
+from rapport.providers import TABLE as PROVIDER_ALLIANCE
 from rapport.studies import CARE, CARE_TYPES, Grouping, Predictor, Study
 from rapport.study import HOLDS, MISSING, PARTICIPANTS, TUKEY_CONTRASTS, UTILIZATION_TYPES, table_1_levels
 
@@ -684,8 +686,8 @@ TABLES: Final = (
 """The tables that may be published. A table without a rule is refused."""
 
 
-def rules(study: Study) -> Mapping[str, Rule]:
-    """Return the rule of every table that may be published of a study."""
+def rules(study: Study, *, providers: bool = False) -> Mapping[str, Rule]:
+    """Return the rule of every table that may be published of a study; that of providers only if asked for."""
     criteria = tuple(one.id for one in study.criteria)
     found: dict[str, Rule] = {
         "eligibility_flow": EligibilityFlow(criteria),
@@ -712,9 +714,14 @@ def rules(study: Study) -> Mapping[str, Rule]:
             {name: InferenceResults(study, _outcome_findings(study, one), one) for name, one in screens.items()}
         )
         found["outcome_fit"] = ByInstrument({name: ModelFit(study, one) for name, one in screens.items()})
-    return {name: found[name] for name in tables_of(study)}
+    found[PROVIDER_ALLIANCE] = ProviderAlliance()
+    return {name: found[name] for name in tables_of(study, providers=providers)}
 
 
-def tables_of(study: Study) -> tuple[str, ...]:
-    """Return the tables that may be published of a study."""
-    return (*TABLES, *(OUTCOMES if study.further_instruments else ()))
+def tables_of(study: Study, *, providers: bool = False) -> tuple[str, ...]:
+    """Return the tables that may be published of a study; that of providers only if asked for."""
+    return (
+        *TABLES,
+        *(OUTCOMES if study.further_instruments else ()),
+        *((PROVIDER_ALLIANCE,) if providers else ()),
+    )

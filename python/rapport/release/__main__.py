@@ -1,12 +1,14 @@
-"""Command line of the release: ``python -m rapport.release [--out FOLDER]``.
+"""Command line of the release: ``python -m rapport.release [--out FOLDER] [--providers]``.
 
 Writes everything of the published build that may leave the warehouse, each table as Parquet and as CSV, with
 ``manifest.json``. The database is the one that ``RAPPORT_DB`` names. It is only read; a lock is waited for
-(``RAPPORT_LOCK_WAIT`` seconds). How much is hidden the build decides (vars ``min_cell`` and ``round_counts``).
+(``RAPPORT_LOCK_WAIT`` seconds). How much is hidden the build decides (vars ``min_cell`` and ``round_counts``). With
+``--providers`` the alliance by provider is there, too, if the build has it (var ``provider_marts``).
 
-Exit codes: 0 the folder is new and whole; 1 there is nothing that may be released (no published build, a figure without
-a rule, a small count that cannot be protected, earlier releases under other rules); 2 it cannot be tried (arguments, no
-database, database in use, folder). After 1 and 2 the folder is as it was.
+Exit codes: 0 the folder is new and whole; 1 there is nothing that may be released (no published build, none with the
+providers that were asked for, a figure without a rule, a small count that cannot be protected, earlier releases under
+other rules); 2 it cannot be tried (arguments, no database, database in use, folder). After 1 and 2 the folder is as it
+was.
 """
 
 from __future__ import annotations
@@ -32,9 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Release; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m rapport.release", description=__doc__.split("\n\n", maxsplit=1)[1])
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FOLDER", help=f"default: {DEFAULT_OUT}")
+    parser.add_argument("--providers", action="store_true", help="name providers, who are people: their alliance, too")
     options = parser.parse_args(arguments)
     try:
-        made = make_release(Path(os.environ.get("RAPPORT_DB", DEFAULT_DB)), options.out)
+        database = Path(os.environ.get("RAPPORT_DB", DEFAULT_DB))
+        made = make_release(database, options.out, providers=options.providers)
     except (Refused, Impossible, DisclosureError, FileModeError) as error:
         print(escape_lines(f"rapport.release: {error}; nothing was released"), file=sys.stderr)
         return IMPOSSIBLE if isinstance(error, Impossible | FileModeError) else REFUSED

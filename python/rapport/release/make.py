@@ -29,8 +29,8 @@ class Made:
     untold: tuple[int, ...]
 
 
-def make_release(database: Path, out: Path) -> Made:
-    """Release the published build of ``database`` in the folder ``out``.
+def make_release(database: Path, out: Path, *, providers: bool = False) -> Made:
+    """Release the published build of ``database`` in the folder ``out``; ``providers``: with the alliance by provider.
 
     The release that stands there is kept beside the folder, unless it is of the same build.
 
@@ -40,7 +40,7 @@ def make_release(database: Path, out: Path) -> Made:
         DisclosureError: a figure has no rule, figures contradict each other, a small count cannot be protected.
     """
     standing, before = _before(out)
-    publication = read_publication(database)
+    publication = read_publication(database, providers=providers)
     build_id = str(publication.build["build_id"])
     frozen = list({r.build_id: r for r in [*before, *standing] if r.build_id != build_id}.values())
     _require_same_study(publication, [*before, *standing], out)

@@ -25,10 +25,13 @@ from rapport.disclosure import (
     rules,
     tables_of,
 )
+from rapport.disclosure.providers import SESSIONS, gone_rows
 from rapport.disclosure.rules import Rule, number_of, text_of
 from rapport.disclosure.sensitivity import RATES as RELIABLE_RATES
 from rapport.disclosure.service import VALUE_ONLY
 from rapport.disclosure.study import OUTCOMES, UNPRINTED_MARGIN, SourceSummary
+from rapport.providers import PROVIDER_TYPES, UNNAMED, TypeOfProviders, figures_of, of_type
+from rapport.providers import TABLE as PROVIDER_ALLIANCE
 from rapport.release.publication import PERCENTILES, PRINTED, Publication
 from rapport.release.rescale import as_of_rounded_n
 from rapport.release.rescale_sensitivity import sensitivity_of_rounded_n
@@ -106,8 +109,8 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
     base = 1 if publication.is_synthetic else publication.round_counts
     least = threshold(publication.min_cell, publication.round_counts)
     study = publication.study
-    of_study = rules(study)
-    released = tables_of(study)
+    of_study = rules(study, providers=publication.has_providers)
+    released = tables_of(study, providers=publication.has_providers)
     frames = {name: publication.tables[name] for name in released}
     with quiet_solver():
         verdict = judge(frames, least, rules=of_study, populations=populations(study))
@@ -123,6 +126,7 @@ def protect(publication: Publication) -> dict[str, pd.DataFrame]:
     else:
         _merge_bars(tables)
         _coarsen(tables)
+        _conclude_on_shown_providers(tables)
         for name, records in tables.records.items():
             gone: dict[int, list[str]] = {}
             for row, column in hidden.get(name, ()):
@@ -351,6 +355,41 @@ def _chart_what_is_shown(tables: _Tables) -> None:
     tables.hidden["service_signals"] = {
         (row, "value") for row, column in tables.hidden["service_monthly"] if column == "value"
     }
+
+
+def _conclude_on_shown_providers(tables: _Tables) -> None:
+    """Leave missing providers out; mean, ICC and limits of a type are those of the shown ones, as they are shown.
+
+    Only the deviation within the providers is that of the mart, rounded. So no figure tells of a provider who is
+    missing, nor more of the others than their rounded number and mean.
+    """
+    if PROVIDER_ALLIANCE not in tables.records:
+        return
+    records, hidden = tables.records[PROVIDER_ALLIANCE], tables.hidden[PROVIDER_ALLIANCE]
+    gone = gone_rows(hidden)
+    kept = [i for i in range(len(records)) if i not in gone]
+    tables.hidden[PROVIDER_ALLIANCE] = {(kept.index(row), column) for row, column in hidden if row not in gone}
+    tables.records[PROVIDER_ALLIANCE] = shown = [records[i] for i in kept]
+    for record in shown:
+        for column in ("participants", SESSIONS):
+            record[column] = middle(record[column], tables.base)
+        record["alliance_mean"] = round(record["alliance_mean"], of_mean(record["participants"]))
+    for kind in PROVIDER_TYPES:
+        of_kind = [record for record in shown if record["provider_type"] == kind]
+        named = [record for record in of_kind if text_of(record["provider_id"]) is not None]
+        sizes = [int(record["participants"]) for record in named]
+        means = [Fraction(str(record["alliance_mean"])) for record in named]
+        deviation = next((number_of(record["sd_within"]) for record in named), None)
+        rounded = Fraction(str(round(deviation or 0.0, 2)))
+        among = of_type(sizes, means, rounded**2 * (sum(sizes) - len(sizes)))
+        for record in of_kind:
+            is_named = text_of(record["provider_id"]) is not None
+            about = among if is_named else TypeOfProviders(among.mean, note=UNNAMED)
+            found = figures_of(int(record["participants"]), Fraction(str(record["alliance_mean"])), about)
+            record |= {
+                name: round(value, 3 if name == "icc" else 2) if isinstance(value, float) else value
+                for name, value in found.items()
+            }
 
 
 def _without_numbers(note: object) -> str | None:

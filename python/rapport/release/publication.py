@@ -13,6 +13,7 @@ import duckdb
 import pandas as pd
 
 from rapport.disclosure import TABLES, tables_of
+from rapport.providers import TABLE as PROVIDER_ALLIANCE
 from rapport.studies import Study
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_to_read
 
@@ -103,17 +104,23 @@ class Publication:
     tables: dict[str, pd.DataFrame]
     findings: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def has_providers(self) -> bool:
+        """Whether the alliance by provider was asked for."""
+        return PROVIDER_ALLIANCE in self.tables
 
-def read_publication(database: Path) -> Publication:
-    """Read the aggregates and what is known of their build.
 
-    Raises :class:`Refused` if no build was published there, :class:`Impossible` if the database cannot be opened.
+def read_publication(database: Path, *, providers: bool = False) -> Publication:
+    """Read the aggregates and what is known of their build; the alliance by provider only if asked for.
+
+    Raises :class:`Refused` if no build was published there, or one without the providers that were asked for,
+    :class:`Impossible` if the database cannot be opened.
     """
     if not database.is_file():
         raise Impossible(f"no database {database}; build first")
     with contextlib.closing(_open(database)) as connection:
         try:
-            return _read(connection, database)
+            return _read(connection, database, providers)
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise Refused(
                 f"{database} has no published build of this version ({_first_line(error)}); build first"
@@ -122,7 +129,7 @@ def read_publication(database: Path) -> Publication:
             raise Impossible(f"{database}: the database cannot be read: {_first_line(error)}") from error
 
 
-def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
+def _read(connection: duckdb.DuckDBPyConnection, database: Path, providers: bool) -> Publication:
     known = {row[0] for row in connection.execute("describe audit.publish").fetchall()}
     rounding = "publish.round_counts" if "round_counts" in known else str(ROUND_COUNTS)
     published = connection.execute(
@@ -141,8 +148,15 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path) -> Publication:
     if definition is None:
         raise Refused(f"{database}: ops.builds does not say which study was built; build again")
     study = Study.of(str(definition))
-    released = tables_of(study)
+    if providers and PROVIDER_ALLIANCE not in rows:
+        raise Refused(
+            f"{database} has no marts.{PROVIDER_ALLIANCE}, because var provider_marts of its build is false; set it to"
+            " true and build again, or release without --providers"
+        )
+    released = tables_of(study, providers=providers)
     queries = {name: f"from marts.{name}" for name in released} | dict(QUERIES)
+    if providers:
+        queries[PROVIDER_ALLIANCE] += " order by provider_type, provider_id"
     if is_calibrated:
         queries |= {name: f"from marts.{name}" for name in PRINTED}
     types, tables = {}, {}

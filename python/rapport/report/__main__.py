@@ -1,4 +1,4 @@
-"""Command line of the report: ``python -m rapport.report [--release FOLDER] [--out FILE]``."""
+"""Command line of the report: ``python -m rapport.report [--release FOLDER] [--out FILE] [--providers]``."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--release", type=Path, default=Path(DEFAULT_RELEASE), metavar="FOLDER", help=f"default: {DEFAULT_RELEASE}"
     )
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), metavar="FILE", help=f"default: {DEFAULT_OUT}")
+    parser.add_argument("--providers", action="store_true", help="with the alliance by provider, if the release has it")
     options = parser.parse_args(arguments)
     try:
-        data = read_release(options.release)
+        data = read_release(options.release, providers=options.providers)
         from rapport.report.page import build_page  # the figures' library is slow to load: only once there is data
 
         page = build_page(data)

@@ -24,6 +24,7 @@ LAYERS: Mapping[str, str] = {
     "cohort": "Size of the cohort",
     "candidates": "Participants and Table 1",
     "findings": "Findings",
+    "providers": "Alliance by provider",
 }
 
 

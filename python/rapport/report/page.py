@@ -19,6 +19,7 @@ from rapport.report.figures import pictures
 from rapport.report.firmness import firmness
 from rapport.report.labels import LAYERS
 from rapport.report.months import service
+from rapport.report.providers import providers
 from rapport.report.published import KEYS, Published, Record
 from rapport.report.rich import Rich, as_rich, count, fixed, joined, marked, plain, rich
 
@@ -67,6 +68,7 @@ def build_page(data: Published) -> str:
         tables=[_shown(table) for table in _tables(data)],
         pictures=pictures(data),
         service=service(data),
+        providers=providers(data),
         reproduction=_reproduction(data) if data.is_calibrated else None,
         consistency=_consistency(data) if data.is_calibrated else None,
         quality=_quality(data),

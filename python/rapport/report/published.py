@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from rapport.providers import TABLE as PROVIDER_ALLIANCE
 from rapport.release.folder import NoRelease, open_release
 from rapport.release.rounding import DECIMALS, significant
 from rapport.studies import Instrument, Study
@@ -34,6 +35,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "source_summary": ("table_name",),
     "service_monthly": ("month", "provider_type", "measure"),
     "service_signals": ("month", "provider_type", "measure"),
+    "provider_alliance": ("provider_type", "provider_id"),
     "build_parameters": ("parameter",),
     "verdicts": ("layer", "table_name", "rule"),
     "verdict_counts": ("layer",),
@@ -260,8 +262,11 @@ class Published:
         return next(self.records("builds"))
 
 
-def read_release(folder: Path) -> Published:
-    """Read a release. Raises ``ReportError`` if the folder holds none, or not as it was written."""
+def read_release(folder: Path, *, providers: bool = False) -> Published:
+    """Read a release; the alliance by provider only if asked for.
+
+    Raises ``ReportError`` if the folder holds none, not as it was written, or without the providers asked for.
+    """
     try:
         release = open_release(folder)
         tables = release.records()
@@ -272,7 +277,14 @@ def read_release(folder: Path) -> Published:
     has_several = bool(Study.of(release.manifest["study"]).further_instruments)
     unneeded = {*(() if release.manifest["is_calibrated"] else OF_THE_TWIN)}
     unneeded |= {*(() if has_several else BY_INSTRUMENT.values())}
-    needed = set(KEYS) - unneeded
+    if not providers:
+        tables.pop(PROVIDER_ALLIANCE, None)
+    elif PROVIDER_ALLIANCE not in tables:
+        raise ReportError(
+            f"{folder} has no {PROVIDER_ALLIANCE}: release it with `python -m rapport.release --providers`, or report"
+            " without --providers"
+        )
+    needed = set(KEYS) - unneeded - {PROVIDER_ALLIANCE}
     if missing := sorted(needed - tables.keys()):
         raise ReportError(f"{folder} lacks {', '.join(missing)}: release anew")
     return Published(tables, release.manifest)
