@@ -21,17 +21,19 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import unescape
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
+from attacker_of_months import Months, charts_what_is_shown, class_of, counts_of
 from scipy import stats
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
@@ -39,14 +41,85 @@ CRITERIA = ("adult", "sponsored", "registered", "session", "baseline", "followup
 TYPES = ("teletherapy", "telecoaching", "both")
 MIN_CELL = 10
 MOST = 20_000
-ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "utilization_type": TYPES,
-    "sex": ("female", "male", "missing"),
-    "country": ("within_usa", "outside_usa", "missing"),
-    "baseline": ("positive", "negative"),
-    "followup": ("positive", "negative"),
-    "improved": ("yes", "no"),
-}
+SEXES = ("female", "male")
+SCREENS = ("positive", "negative")
+_TYPE_AND_SEX = {"utilization_type": TYPES, "reported": ("yes", "no")}
+_CHANGES = (
+    {"improved": "yes", "reliable": "improved", "deteriorated": "no"},
+    {"improved": "yes", "reliable": "no", "deteriorated": "no"},
+    {"improved": "no", "reliable": "improved", "deteriorated": "no"},
+    {"improved": "no", "reliable": "no", "deteriorated": "no"},
+    {"improved": "no", "reliable": "no", "deteriorated": "yes"},
+    {"improved": "no", "reliable": "deteriorated", "deteriorated": "no"},
+    {"improved": "no", "reliable": "deteriorated", "deteriorated": "yes"},
+)
+"""What a change can be, by the two thresholds; of those who screened negative no table says it."""
+
+Cell = dict[str, str]
+
+
+def _crossed(**attributes: tuple[str, ...]) -> list[Cell]:
+    return [dict(zip(attributes, levels, strict=True)) for levels in product(*attributes.values())]
+
+
+def _of_groups() -> list[Cell]:
+    cells = _crossed(
+        utilization_type=TYPES,
+        sex=(*SEXES, "missing"),
+        country=("within_usa", "outside_usa", "missing"),
+        baseline=("positive", "negative"),
+    )
+    return [cell | {"reported": "yes" if cell["sex"] in SEXES else "no"} for cell in cells]
+
+
+def _of_changes() -> list[Cell]:
+    cells = _crossed(
+        **_TYPE_AND_SEX,
+        grid_baseline=("to_28", "to_50", "above"),
+        grid_days=("from_7", "from_14", "from_28"),
+        followup=("positive", "negative"),
+    )
+    found = []
+    for cell in cells:
+        is_positive = cell["grid_baseline"] == "to_28"
+        cell["baseline"] = "positive" if is_positive else "negative"
+        found += [cell | change for change in (_CHANGES if is_positive else [dict.fromkeys(_CHANGES[0], "")])]
+    return found
+
+
+def _of_instrument(name: str) -> list[Cell]:
+    found = []
+    for cell in _crossed(**_TYPE_AND_SEX):
+        for screen in ("negative", "missing"):
+            found.append(cell | {f"{name}_baseline": screen, f"{name}_followup": "", f"{name}_improved": ""})
+        for followup, improved in product(("positive", "negative"), ("yes", "no")):
+            found.append(
+                cell | {f"{name}_baseline": "positive", f"{name}_followup": followup, f"{name}_improved": improved}
+            )
+    return found
+
+
+BLOCKS: tuple[tuple[list[Cell], tuple[str, ...]], ...] = (
+    (_of_groups(), ()),
+    (_of_changes(), ("utilization_type", "reported", "baseline")),
+    (_crossed(both_items=("yes", "no")), ()),
+    (_of_instrument("phq9"), ("utilization_type", "reported")),
+)
+"""The cohort by attributes that some table crosses, and by which of them each block adds up to the first one."""
+
+WAITING = tuple(("waiting", criterion) for criterion in CRITERIA)
+"""Those whom a criterion excluded while a row of theirs is in quarantine."""
+KEPT_OUT = "kept out"
+"""Rows of participants in quarantine: they are in no other count."""
+SESSION_NUMBERS = (*map(str, range(1, 13)), "13+")
+PARTS = tuple(product(("therapist", "coach"), ("four", "others")))
+"""Whose sessions of a number were rated: by provider type, and whether the person rated four sessions."""
+PROVIDERS = ("cohort", "sample")
+IMPROVEMENT = 10
+"""Var improvement_points."""
+WHO5_STEP = 4
+"""Points of a WHO-5 score for a point of an item: scores and their changes are multiples of it."""
+INSTRUMENTS = {"who5": WHO5_STEP, "phq9": 1}
 PARAMETERS = {
     "alliance_predicts_wellbeing": 6,
     "moderation_by_baseline": 7,
@@ -84,6 +157,144 @@ def read_page(page: str) -> list[tuple[str, dict[str, str], str, float]]:
     return found
 
 
+def beyond_the_files(tables: Tables, page: str) -> list[tuple[str, dict[str, str], str, float]]:
+    """Numbers of a page that the files do not hold, or hold otherwise."""
+    found = []
+    for table, keys, column, value in read_page(page):
+        if table not in tables:
+            found.append((table, keys, column, value))
+            continue
+        rows = tables[table]
+        for name, key in keys.items():
+            rows = rows[[str(one) == key or (key == "" and pd.isna(one)) for one in rows[name]]]
+        # The page may round once more.
+        held = [float(one) for one in rows[column] if not pd.isna(one)]
+        if len(rows) != 1 or not held or abs(held[0] - value) > half_unit(value) + 1e-9 * abs(value) + 1e-12:
+            found.append((table, keys, column, value))
+    return found
+
+
+# --- Which columns of a release are read
+
+_RESULTS = (
+    *("n", "estimate", "std_error", "y_standardized_estimate", "statistic", "df", "df_residual", "p_value"),
+    *("p_adjusted", "ci_low", "ci_high", "effect_size", "effect_size_low", "effect_size_high"),
+)
+_FIT = ("n", "r_squared", "delta_r_squared", "f_change", "df", "df_residual", "p_value", "model_p_value")
+READ: Mapping[str, tuple[str, ...]] = {
+    "eligibility_flow": ("participants", "excluded", "quarantined"),
+    "exclusion_reasons": ("participants",),
+    "source_summary": ("delivered", "erased", "superseded", "quarantined", "used"),
+    "table_1": ("value",),
+    "inference_results": _RESULTS,
+    "model_fit": _FIT,
+    "outcome_results": tuple(column for column in _RESULTS if column != "y_standardized_estimate"),
+    "outcome_fit": _FIT,
+    "alliance_slopes": ("n", "ci_low", "ci_high"),
+    "alliance_distribution": ("participants",),
+    "wellbeing_transitions": ("participants",),
+    "sensitivity_results": (
+        *("n", "estimate", "std_error", "statistic", "df", "df_residual", "p_value", "p_adjusted", "ci_low", "ci_high"),
+        "note",
+    ),
+    "alliance_trajectory": ("participants", "alliance_mean", "top_share"),
+    "service_monthly": ("numerator", "denominator", "value", "people_at_least"),
+    "service_signals": ("value", "mean"),
+}
+"""Table and columns from which the attacker reasons."""
+
+_WORDS = "words without a number; a row of few people has none"
+_QUOTIENT = "a quotient of counts that are in the release"
+_COEFFICIENT = "a coefficient again, with a deviation that no number of people is in"
+_NEVER = "never in a release of real data"
+_CHART = "computed from the values of the months as they are shown"
+NOT_READ: Mapping[str, Mapping[str, str]] = {
+    "inference_results": {"standardized_estimate": _COEFFICIENT, "note": _WORDS},
+    "outcome_results": {
+        "standardized_estimate": _COEFFICIENT,
+        "y_standardized_estimate": "no line is drawn of a further instrument, whose errors it would scale",
+        "note": _WORDS,
+    },
+    "model_fit": {"note": _WORDS},
+    "outcome_fit": {"note": _WORDS},
+    "sensitivity_results": {
+        **dict.fromkeys(("standardized_estimate", "y_standardized_estimate"), _NEVER),
+        **dict.fromkeys(("effect_size", "effect_size_low", "effect_size_high"), _NEVER),
+    },
+    "alliance_slopes": {
+        "alliance_score": "where a line is drawn: the mean of the score, and two deviations",
+        "predicted": _COEFFICIENT,
+        **dict.fromkeys(("slope", "slope_ci_low", "slope_ci_high"), _COEFFICIENT),
+        "note": _WORDS,
+    },
+    "alliance_distribution": {"percent": _QUOTIENT},
+    "wellbeing_transitions": {"percent": _QUOTIENT},
+    "alliance_trajectory": dict.fromkeys(
+        ("ratings", "item_sum", "item_responses", "paired_ratings", "top_ratings"), _NEVER
+    ),
+    "service_signals": dict.fromkeys(
+        ("lower_limit", "upper_limit", "outside_limits", "shift", "trend", "near_limit"), _CHART
+    ),
+    "source_summary": dict.fromkeys(
+        ("first_event_on", "last_event_on", "last_loaded_at"), "a month, or when rows came"
+    ),
+    "verdicts": {
+        "evaluated": _NEVER,
+        "unexpected": "rows that break a rule: nothing adds up to them, and few are not shown",
+        "passed": _WORDS,
+    },
+    "verdict_counts": dict.fromkeys(("rules", "passed", "warnings", "broken"), "numbers of rules"),
+    "builds": dict.fromkeys(
+        ("build_number", "build_id", "started_at", "published_at", "status", "files", "seconds", "is_shown"),
+        "about builds, not people",
+    ),
+    "build_parameters": {"value": "a setting"},
+    "history": {
+        "participants": "rounded counts of an earlier release, which was attacked as this one",
+        **dict.fromkeys(
+            ("build_number", "build_id", "published_at", "is_compared", "note"), "about builds, not people"
+        ),
+    },
+}
+"""Table and columns from which it does not, and why they hold no number of people."""
+MARKS = ("suppressed", "suppressed_columns")
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "eligibility_flow": ("step", "criterion"),
+    "exclusion_reasons": ("criterion", "reason"),
+    "source_summary": ("table_name",),
+    "table_1": ("variable", "level", "utilization_type", "statistic"),
+    **dict.fromkeys(
+        ("inference_results", "sensitivity_results"),
+        ("analysis", "term", "method", "estimate_name", "statistic_name", "effect_size_name"),
+    ),
+    "outcome_results": (
+        *("instrument", "analysis", "term", "method", "estimate_name", "statistic_name", "effect_size_name"),
+    ),
+    "model_fit": ("analysis", "step", "terms"),
+    "outcome_fit": ("instrument", "analysis", "step", "terms"),
+    "alliance_slopes": ("analysis", "level", "position"),
+    "alliance_distribution": ("utilization_type", "score_from", "score_to"),
+    "wellbeing_transitions": ("baseline_from", "baseline_to", "followup_from", "followup_to"),
+    "alliance_trajectory": ("population", "provider_type", "session_number"),
+    **dict.fromkeys(("service_monthly", "service_signals"), ("month", "provider_type", "measure")),
+    "verdicts": ("layer", "table_name", "rule", "severity"),
+    "verdict_counts": ("layer",),
+    "build_parameters": ("parameter", "meaning"),
+    "history": ("quantity",),
+}
+"""Table and columns that say what a row is about."""
+
+
+def unread_columns(tables: Tables) -> list[str]:
+    """Columns of a release that are neither read, nor declared to hold no number of people, nor labels."""
+    return [
+        f"{name}.{column}"
+        for name, frame in tables.items()
+        for column in frame.columns
+        if column not in (*READ.get(name, ()), *NOT_READ.get(name, {}), *LABELS.get(name, ()), *MARKS)
+    ]
+
+
 # --- Numbers that agree with a statistic
 
 
@@ -96,6 +307,11 @@ def decimals_of(value: float) -> int:
 def half_unit(value: float) -> float:
     """By how much a figure may have been rounded, were it given to no more decimals than are written."""
     return 0.5 * 10.0 ** -decimals_of(value) + 1e-12
+
+
+def ends_of(value: float) -> tuple[float, float]:
+    """Between what a figure that is not negative lies, for how it is written."""
+    return max(value - half_unit(value), 0.0), value + half_unit(value)
 
 
 def span(function: Callable[[int], bool], low: int, high: int) -> tuple[int, int] | None:
@@ -269,13 +485,17 @@ def scores_of(answers: int) -> np.ndarray:
     return np.unique(np.concatenate([np.arange(k, 5 * k + 1) / k for k in range(1, min(answers, 60) + 1)]))
 
 
-def agrees_moments(mean: float, sd: float) -> Callable[[int], bool]:
-    """Whether n whole numbers can have this mean and deviation: sum and sum of squares are both even or both odd."""
+def agrees_moments(mean: float, sd: float | Sequence[float], step: int = 1) -> Callable[[int], bool]:
+    """Whether n multiples of a step can have this mean and deviation, which may be given by its limits.
+
+    Of whole numbers sum and sum of squares are both even or both odd.
+    """
+    limits = ends_of(sd) if isinstance(sd, float | int) else sd
+    mean_low, mean_high = (end / step for end in (mean - half_unit(mean), mean + half_unit(mean)))
 
     def agrees(n: int) -> bool:
-        sums = range(math.ceil(n * (mean - half_unit(mean))), math.floor(n * (mean + half_unit(mean))) + 1)
-        for total in sums:
-            ends = [(n - 1) * max(sd + sign * half_unit(sd), 0.0) ** 2 + total**2 / n for sign in (-1, 1)]
+        for total in range(math.ceil(n * mean_low), math.floor(n * mean_high) + 1):
+            ends = [(n - 1) * (end / step) ** 2 + total**2 / n for end in limits]
             first, last = math.ceil(ends[0] - 1e-6), math.floor(ends[1] + 1e-6)
             first += (first - total) % 2
             if first <= last:
@@ -285,11 +505,66 @@ def agrees_moments(mean: float, sd: float) -> Callable[[int], bool]:
     return agrees
 
 
-def agrees_mean(mean: float) -> Callable[[int], bool]:
-    """Whether n whole numbers can have this mean."""
+def agrees_mean(mean: float, step: int = 1) -> Callable[[int], bool]:
+    """Whether n multiples of a step can have this mean."""
 
     def agrees(n: int) -> bool:
-        return n > 0 and abs(round(mean * n) / n - mean) <= half_unit(mean) + 1e-9
+        return n > 0 and abs(round(mean * n / step) * step / n - mean) <= half_unit(mean) + 1e-9
+
+    return agrees
+
+
+def agrees_tukey(t: float, p: float, groups: int) -> Callable[[int], bool]:
+    """Whether t of a contrast has this P of the studentized range."""
+
+    def agrees(n: int) -> bool:
+        if n <= groups:
+            return False
+        low, high = (
+            float(stats.studentized_range.sf(max(abs(t) + sign * half_unit(t), 0.0) * math.sqrt(2), groups, n - groups))
+            for sign in (1, -1)
+        )
+        return low < 0.0011 if p == 0 else low <= p + 0.0006 and high >= p - 0.0006
+
+    return agrees
+
+
+def agrees_noncentral_t(d: float, low: float, high: float) -> Callable[[int], bool]:
+    """Whether the limits of a standardized mean change are those of noncentral t with δ = d √n."""
+
+    def agrees(n: int) -> bool:
+        root = math.sqrt(n)
+        for limit, probability in ((low, 0.975), (high, 0.025)):
+            ends = [
+                float(stats.nct.cdf((d + a * half_unit(d)) * root, n - 1, (limit + b * half_unit(limit)) * root))
+                for a, b in ((1, -1), (-1, 1))
+            ]
+            if np.isnan(ends).any():
+                return True
+            if not min(ends) - 1e-3 <= probability <= max(ends) + 1e-3:
+                return False
+        return True
+
+    return agrees
+
+
+def agrees_df(df: float, parameters: int) -> Callable[[int], bool]:
+    """Whether n less the parameters are the degrees of freedom; at least 1 are given."""
+    return lambda n: df == max(n - parameters, 1)
+
+
+def agrees_model_p(r_squared: float, p: float, parameters: int) -> Callable[[int], bool]:
+    """Whether the F of R² has this P."""
+    rank = parameters - 1
+
+    def agrees(n: int) -> bool:
+        if n <= parameters:
+            return False
+        low, high = (min(max(end, 0.0), 1 - 1e-9) for end in ends_of(r_squared))
+        least, most = (
+            float(stats.f.sf(end / rank / ((1 - end) / (n - parameters)), rank, n - parameters)) for end in (high, low)
+        )
+        return least <= p + 0.0005 + (0.0005 if p == 0 else 0) and most >= p - 0.0005
 
     return agrees
 
@@ -335,11 +610,18 @@ def agrees_r_squared(r_squared: float, gain: float, f: float, df: int, parameter
 # --- The programme
 
 
+@cache
+def cells_of(k: int, where: frozenset[tuple[str, tuple[str, ...]]]) -> list[int]:
+    """The cells of a block that fulfil conditions."""
+    return [i for i, cell in enumerate(BLOCKS[k][0]) if all(cell[name] in levels for name, levels in where)]
+
+
 @dataclass
 class Attacker:
     """All that one release tells, as rows of an integer programme.
 
-    The unknowns are the cells of the six attributes crossed (216), and by criterion the excluded.
+    The unknowns are the cells of the cohort's attributes as far as some table crosses them, the excluded by criterion,
+    who rated the sessions of each number, and the main providers.
     """
 
     base: int
@@ -355,28 +637,57 @@ class Attacker:
     """By count that is shown: the numbers that agree with every statistic."""
     by_counts: dict[bytes, list[int]] = field(default_factory=dict)
     """By count that is shown: the numbers that the rounded counts leave, of the whole and of its parts among them."""
+    joint: list[tuple[list[np.ndarray], Callable[..., bool]]] = field(default_factory=list)
+    """Several counts, and what their numbers together have to agree with."""
+    of_months: list[tuple[int, int]] = field(default_factory=list)
     statistics: int = 0
     unread: int = 0
     """Statistics that agree with no number: they were not made as the attacker thinks."""
 
     def __post_init__(self) -> None:
-        """Lay out the unknowns."""
-        cells = list(product(*ATTRIBUTES.values()))
-        self.columns = {name: np.array([cell[i] for cell in cells]) for i, name in enumerate(ATTRIBUTES)}
-        self.cells, self.size = len(cells), len(cells) + len(CRITERIA)
+        """Lay out the unknowns, and let the blocks be about the same people."""
+        self.starts = np.cumsum([0, *(len(cells) for cells, _ in BLOCKS)])
+        self.cells = int(self.starts[-1])
+        self.others = [*CRITERIA, *WAITING, KEPT_OUT, *product(SESSION_NUMBERS, PARTS), *PROVIDERS]
+        self.size = self.cells + len(self.others)
+        for k, (cells, shared) in enumerate(BLOCKS[1:], start=1):
+            levels = {name: sorted({cell[name] for cell in cells}) for name in shared}
+            for combination in product(*levels.values()):
+                where = dict(zip(levels, combination, strict=True))
+                self.add(self._in_block(0, where) - self._in_block(k, where), 0, 0)
+
+    def _in_block(self, k: int, where: Where) -> np.ndarray:
+        among = frozenset(
+            (name, (levels,) if isinstance(levels, str) else tuple(levels)) for name, levels in where.items()
+        )
+        row = np.zeros(self.size)
+        row[[self.starts[k] + i for i in cells_of(k, among)]] = 1.0
+        return row
 
     def cohort(self, **where: str | Iterable[str]) -> np.ndarray:
         """The row of the count of the cohort under conditions."""
-        inside = np.ones(self.cells, dtype=bool)
-        for name, levels in where.items():
-            inside &= np.isin(self.columns[name], [levels] if isinstance(levels, str) else list(levels))
-        return np.concatenate([inside.astype(float), np.zeros(len(CRITERIA))])
+        for k, (cells, _) in enumerate(BLOCKS):
+            known = dict(where)
+            if "sex" in known and "sex" not in cells[0]:
+                levels = {known["sex"]} if isinstance(known["sex"], str) else set(known["sex"])
+                if levels not in ({"missing"}, set(SEXES)):
+                    continue
+                del known["sex"]
+                known["reported"] = "no" if levels == {"missing"} else "yes"
+            if known.keys() <= cells[0].keys():
+                return self._in_block(k, known)
+        raise KeyError(f"no block of the attacker crosses {', '.join(where)}")
+
+    def other(self, *names: object) -> np.ndarray:
+        """The row of the sum of unknowns that are not of the cohort's attributes."""
+        row = np.zeros(self.size)
+        for name in names:
+            row[self.cells + self.others.index(name)] = 1.0
+        return row
 
     def excluded(self, criterion: str) -> np.ndarray:
         """The row of those whom a criterion excluded."""
-        row = np.zeros(self.size)
-        row[self.cells + CRITERIA.index(criterion)] = 1.0
-        return row
+        return self.other(criterion)
 
     def add(self, row: np.ndarray, low: float, high: float) -> None:
         """Enter that a count lies between two numbers."""
@@ -402,7 +713,7 @@ class Attacker:
             known: dict[int, bool] = {}
 
             def test(n: int) -> bool:
-                n = n if n == 0 else n // self.base * self.base + (self.base - 1) // 2
+                n = self._as_shown(n)
                 return known[n] if n in known else known.setdefault(n, agrees(n))
 
         self.tests.setdefault(row.tobytes(), (row, []))[1].append(test)
@@ -427,6 +738,38 @@ class Attacker:
                 candidates = self.by_counts[key]
             self.left[key] = candidates
             self.add(row, candidates[0], candidates[-1])
+        self._solve_together()
+
+    def learn_together(self, rows: list[np.ndarray], agrees: Callable[..., bool]) -> None:
+        """Keep a statistic that depends on the numbers of several groups."""
+        self.joint.append((rows, agrees))
+
+    def _solve_together(self) -> None:
+        for rows, agrees in self.joint:
+            keys = [row.tobytes() for row in rows]
+            for key, row in zip(keys, rows, strict=True):
+                if key not in self.left:
+                    low, high = self.relaxed(row)
+                    if high - low > 3000:
+                        break
+                    self.left[key] = self.by_counts[key] = list(range(low, high + 1))
+            else:
+                self.statistics += 1
+                known: dict[tuple[int, ...], bool] = {}
+                choices = []
+                for numbers in product(*(self.left[key] for key in keys)):
+                    shown = tuple(self._as_shown(n) for n in numbers) if self.of_rounded else numbers
+                    if known[shown] if shown in known else known.setdefault(shown, agrees(*shown)):
+                        choices.append(numbers)
+                if not choices:
+                    self.unread += 1
+                    continue
+                for i, (key, row) in enumerate(zip(keys, rows, strict=True)):
+                    self.left[key] = sorted({numbers[i] for numbers in choices})
+                    self.add(row, self.left[key][0], self.left[key][-1])
+
+    def _as_shown(self, n: int) -> int:
+        return n if n == 0 else n // self.base * self.base + (self.base - 1) // 2
 
     def compare_with_parts(self, whole: np.ndarray, parts: list[np.ndarray], means: list[list[float]]) -> None:
         """Weigh the means of parts until they give that of the whole: with enough digits only their numbers do.
@@ -455,9 +798,8 @@ class Attacker:
 
     def told(self) -> list[tuple[int, int]]:
         """Of each rounded count with statistics: how many numbers they leave, and how many rounded counts do."""
-        return [
-            (len(left), len(self.by_counts[key])) for key, left in self.left.items() if len(self.by_counts[key]) > 1
-        ]
+        found = [(len(left), len(self.by_counts[key])) for key, left in self.left.items()]
+        return [one for one in (*found, *self.of_months) if one[1] > 1]
 
     def relaxed(self, row: np.ndarray) -> tuple[int, int]:
         """Bounds of a count by the rows on the same cells alone: quick, and never too narrow."""
@@ -486,12 +828,12 @@ class Attacker:
         return ends[0], ends[1]
 
 
-def group_of(finding: Mapping[str, object]) -> Where | None:
-    """Whom the n of a finding counts; None where no other figure counts them."""
+def group_of(finding: Mapping[str, object], screen: str = "") -> Where | None:
+    """Whom the n of a finding counts; None where no other figure counts them. ``screen``: prefix of an instrument."""
     analysis, term = str(finding["analysis"]), str(finding["term"])
-    positive = {"baseline": "positive"}
+    positive = {f"{screen}baseline": "positive"}
     if analysis == "alliance_reliability":
-        return None
+        return {"both_items": "yes"} if term == "participant_means" else None
     if analysis == "alliance_group_medians":
         if term in TYPES:
             return {"utilization_type": term}
@@ -524,6 +866,18 @@ def read_release(tables: Tables, base: int, least: int, page: str = "", *, of_ro
     _table_1(attacker, tables["table_1"])
     _findings(attacker, tables["inference_results"])
     _fit(attacker, tables["model_fit"])
+    _errors_of_groups(attacker, tables)
+    _sensitivity(attacker, tables)
+    _trajectory(attacker, tables["alliance_trajectory"])
+    if "outcome_results" in tables:
+        for name, step in INSTRUMENTS.items():
+            of = {
+                table: tables[table][tables[table]["instrument"] == name]
+                for table in ("outcome_results", "outcome_fit")
+            }
+            screen = "" if name == "who5" else f"{name}_"
+            _findings(attacker, of["outcome_results"], screen, step)
+            _fit(attacker, of["outcome_fit"], screen)
     _bars(attacker, tables)
     _transitions(attacker, tables["wellbeing_transitions"])
     for table, keys, column, value in read_page(page):
@@ -539,13 +893,19 @@ def _flow(attacker: Attacker, tables: Tables) -> None:
         step = int(row["step"])
         left = attacker.cohort() + sum((attacker.excluded(name) for name in CRITERIA[step:]), np.zeros(attacker.size))
         attacker.count(left, row["participants"])
+        waiting = attacker.other(("waiting", row["criterion"]) if step else KEPT_OUT)
+        if not pd.isna(row["quarantined"]):
+            attacker.count(waiting, row["quarantined"])
         if step:
             attacker.count(attacker.excluded(row["criterion"]), row["excluded"])
+            attacker.add(attacker.excluded(row["criterion"]) - waiting, 0, np.inf)
     for criterion, rows in tables["exclusion_reasons"].groupby("criterion"):
         first = [_class(value, attacker.base) for value in rows["participants"]]
         attacker.add(attacker.excluded(str(criterion)), sum(low for low, _ in first), sum(high for _, high in first))
     summary = tables["source_summary"].set_index("table_name")
     attacker.count(everyone, summary["used"]["participants"])
+    if not pd.isna(summary["quarantined"]["participants"]):
+        attacker.count(attacker.other(KEPT_OUT), summary["quarantined"]["participants"])
     known = summary.loc["participants", ["delivered", "erased", "superseded", "quarantined"]]
     if known.notna().all():
         ends = [_class(value, attacker.base) for value in known]
@@ -652,10 +1012,20 @@ def _parts(attacker: Attacker, tables: Tables) -> None:
     )
 
 
-def _findings(attacker: Attacker, table: pd.DataFrame) -> None:
+def _hits(attacker: Attacker, hits: np.ndarray, record: Mapping[str, Any]) -> None:
+    """Enter that a share of people is a quotient of rounded counts."""
+    of_shown = record["estimate"] * record["n"]
+    wide = (attacker.base - 1) / 2 + half_unit(record["estimate"]) * record["n"] + 1e-6
+    attacker.add(hits, max(0.0, of_shown - wide), of_shown + wide)
+
+
+def _findings(attacker: Attacker, table: pd.DataFrame, screen: str = "", step: int = WHO5_STEP) -> None:
+    """Tests, contrasts and coefficients; ``screen`` and ``step``: prefix of an instrument, and what its scores are of."""
+    of_positive = attacker.cohort(**{f"{screen}baseline": "positive"})
+    aliased = set(table.loc[table["estimate"].isna(), "analysis"]) & PARAMETERS.keys()
     records = table.to_dict("records")
     for record in records:
-        where = group_of(record)
+        where = group_of(record, screen)
         if where is None:
             continue
         row = attacker.cohort(**where)
@@ -666,7 +1036,7 @@ def _findings(attacker: Attacker, table: pd.DataFrame) -> None:
         parameters = PARAMETERS.get(analysis, 1 if analysis.startswith("wellbeing_change") else 2)
         of_all = row
         if analysis.endswith("_tukey") or analysis == "wellbeing_change_by_utilization":
-            of_all, parameters = attacker.cohort(baseline="positive"), 3
+            of_all, parameters = of_positive, 3
         p = "p_value" if "p_value" in known else "p_adjusted"
         figure = dict(record)
         if record["statistic_name"] == "t" and {"statistic", "p_value"} <= known:
@@ -685,6 +1055,22 @@ def _findings(attacker: Attacker, table: pd.DataFrame) -> None:
                 attacker.learn(row, test)
         if record["statistic_name"] == "W" and {"p_value", "effect_size"} <= known:
             attacker.learn(row, agrees_rank(figure["p_value"], figure["effect_size"]))
+        if record["statistic_name"] == "t" and "df" in known:
+            attacker.learn(of_all, agrees_df(figure["df"], parameters))
+        if analysis.endswith("_tukey") and {"statistic", "p_adjusted", "df_residual"} <= known:
+            attacker.learn(of_all, agrees_tukey(figure["statistic"], figure["p_adjusted"], parameters))
+        if record["term"] == "d_z" and {"effect_size", "effect_size_low"} <= known:
+            limits = (figure["effect_size_low"], figure["effect_size_high"])
+            attacker.learn(row, agrees_noncentral_t(figure["effect_size"], *limits))
+        if "df_residual" in known and analysis not in aliased:
+            attacker.learn(of_all, agrees_df(figure["df_residual"], parameters))
+        is_mean = analysis == "wellbeing_change_group_means" or record["term"] == "followup - baseline"
+        if is_mean and "estimate" in known:
+            attacker.learn(row, agrees_mean(figure["estimate"], step), is_exact=True)
+            if {"std_error", "n"} <= known:
+                # The deviation is that of the people as they are, the error that of their rounded number.
+                ends = [end * math.sqrt(figure["n"]) for end in ends_of(figure["std_error"])]
+                attacker.learn(row, agrees_moments(figure["estimate"], ends, step), is_exact=True)
         if {"std_error", "ci_low", "ci_high"} <= known and not analysis.endswith("_tukey"):
             limits = (figure["ci_low"], figure["ci_high"])
             attacker.learn(row, agrees_interval(figure["estimate"], figure["std_error"], *limits, parameters))
@@ -694,21 +1080,19 @@ def _findings(attacker: Attacker, table: pd.DataFrame) -> None:
                 agrees_wilson(figure["estimate"], figure["ci_low"], figure["ci_high"], attacker.base),
                 is_exact=True,
             )
-            level = {"followup": "negative"} if analysis == "clinical_recovery" else {"improved": "yes"}
-            hits = attacker.cohort(baseline="positive", **level)
-            low, high = _class(record["n"], attacker.base)
-            wide = attacker.base + 0.001 * high
-            attacker.add(hits, max(0.0, record["estimate"] * low - wide), record["estimate"] * high + wide)
+            level = ("followup", "negative") if analysis == "clinical_recovery" else ("improved", "yes")
+            where = {f"{screen}baseline": "positive", f"{screen}{level[0]}": level[1]}
+            _hits(attacker, attacker.cohort(**where), record)
     t = {r["term"]: r for r in records if r["analysis"] == "wellbeing_change"}
     if not pd.isna(t["followup - baseline"]["statistic"]) and not pd.isna(t["d_z"]["effect_size"]):
         attacker.learn(
-            attacker.cohort(baseline="positive"),
+            of_positive,
             agrees_effect(t["followup - baseline"]["statistic"], t["d_z"]["effect_size"]),
         )
 
 
-def _fit(attacker: Attacker, table: pd.DataFrame) -> None:
-    row = attacker.cohort(baseline="positive", sex=("female", "male"))
+def _fit(attacker: Attacker, table: pd.DataFrame, screen: str = "") -> None:
+    row = attacker.cohort(**{f"{screen}baseline": "positive"}, sex=SEXES)
     for record in table.to_dict("records"):
         if pd.isna(record["n"]):
             continue
@@ -716,11 +1100,378 @@ def _fit(attacker: Attacker, table: pd.DataFrame) -> None:
         if pd.isna(record["f_change"]) or not record["f_change"]:
             continue
         parameters = len(str(record["terms"]).split(" + ")) + 1
+        attacker.learn(row, agrees_df(record["df_residual"], parameters))
+        if not pd.isna(record["model_p_value"]):
+            test = agrees_model_p(record["r_squared"], record["model_p_value"], parameters)
+            attacker.learn(row, test)
         df = int(record["df"])
         attacker.learn(row, agrees_f(record["f_change"], record["p_value"], df, parameters))
         attacker.learn(
             row, agrees_r_squared(record["r_squared"], record["delta_r_squared"], record["f_change"], df, parameters)
         )
+
+
+def _errors_of_groups(attacker: Attacker, tables: Tables) -> None:
+    """Solve errors for the groups that a model tells apart.
+
+    The variance of a coefficient of 0 and 1 is σ²/(m(1 − m/n)) or more for m ones; that of a line of a group of m is
+    σ²/m or more, wherever it is drawn. σ² is (n − 1) · sd² · (1 − R²) ÷ df, and sd the quotient of two b.
+    """
+    findings, fit = tables["inference_results"], tables["model_fit"]
+    own = findings[findings["analysis"].isin(PARAMETERS) & (findings["term"] != "(Intercept)")]
+    ends = [
+        (abs(b) - half_unit(b)) / (abs(y) + half_unit(y))
+        for b, y in zip(own["estimate"], own["y_standardized_estimate"], strict=True)
+        if not pd.isna(b) and not pd.isna(y) and y != 0
+    ]
+    if not ends or fit["n"].isna().all():
+        return
+    sd, n = max(ends), float(fit["n"].max())
+    r_squared = fit.groupby("analysis")["r_squared"].max()
+
+    def least(analysis: str, error: float, df: float) -> float:
+        """One over the diagonal of (X'X)⁻¹, at least, times the exact σ² of the least n of the class."""
+        top = r_squared.get(analysis, np.nan)
+        squares = (n - attacker.base // 2 - 1) * sd**2 * max(1 - top - half_unit(top), 0.0)
+        return squares / df / (error + half_unit(error)) ** 2
+
+    sample: Where = {"baseline": "positive", "reported": "yes"}
+    for record in own[own["term"] == "male"].to_dict("records"):
+        if not pd.isna(record["std_error"]) and not pd.isna(record["df_residual"]):
+            ones = fewest(least(record["analysis"], record["std_error"], record["df_residual"]), n + attacker.base)
+            for sex in SEXES:
+                attacker.add(attacker.cohort(baseline="positive", sex=sex), ones, np.inf)
+    lines = tables["alliance_slopes"]
+    for shown in lines["n"].dropna().unique():
+        attacker.count(attacker.cohort(**sample), shown)
+    for kind, rows in lines[lines["level"].isin(TYPES) & lines["ci_low"].notna()].groupby("level"):
+        [analysis] = rows["analysis"].unique()
+        df = n - PARAMETERS[str(analysis)]
+        if df < 1:
+            continue
+        widths = [
+            (high - low, half_unit(low) + half_unit(high))
+            for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True)
+        ]
+        width = min(wide + 2 * unit for wide, unit in widths)
+        people = least(str(analysis), width / 2 / float(stats.t.ppf(0.975, df)), df)
+        attacker.add(attacker.cohort(**sample, utilization_type=str(kind)), math.ceil(people - 1e-6), np.inf)
+
+
+def fewest(harmonic: float, n: float) -> int:
+    """The fewest ones among n zeros and ones with m(1 − m/n) of so much."""
+    inside = 1 - 4 * harmonic / n
+    return math.ceil(n * (1 - math.sqrt(inside)) / 2 - 1e-6) if 0 <= inside <= 1 else 0
+
+
+# --- Ratings by the number of the session
+
+
+def _trajectory(attacker: Attacker, table: pd.DataFrame) -> None:
+    """Who rated the sessions of a number, of both types together and apart, with four rated sessions and without.
+
+    Whoever rates a therapist has seen one. A number has one session of a person, from 13 on several; so the answers of
+    p people are one or two each, and the pairs of answers p at most.
+    """
+    of_type = {"therapist": ("teletherapy", "both"), "coach": ("telecoaching", "both"), "all": TYPES}
+    rows = {(r["population"], r["provider_type"], str(r["session_number"])): r for r in table.to_dict("records")}
+    for population, kind, number in product(("everyone", "four_rated_sessions"), of_type, SESSION_NUMBERS):
+        kinds = [name for name in of_type if kind in (name, "all") and name != "all"]
+        groups = ("four", "others") if population == "everyone" else ("four",)
+        people = attacker.other(*((number, part) for part in product(kinds, groups)))
+        record = rows.get((population, kind, number))
+        if record is None:
+            attacker.add(people, 0, 0)
+            continue
+        shown = record["participants"]
+        if kind == "all" and number == "13+":  # who rated both types is once in it
+            if not pd.isna(shown):
+                attacker.add(people, _class(shown, attacker.base)[0], np.inf)
+            continue
+        attacker.count(people, shown)
+        attacker.add(attacker.cohort(utilization_type=of_type[kind]) - people, 0, np.inf)
+        mean, top = record["alliance_mean"], record["top_share"]
+        if number != "13+" and not pd.isna(mean) and not pd.isna(shown):
+            attacker.learn(people, agrees_answers(mean, None if pd.isna(top) else top), is_exact=True)
+
+
+def agrees_answers(mean: float, top: float | None) -> Callable[[int], bool]:
+    """Whether n ratings, some with a single answer, can have this mean and this share of pairs that are both 5."""
+
+    def agrees(n: int) -> bool:
+        return any(
+            agrees_mean(mean)(n + pairs) and (top is None or (pairs > 0 and agrees_mean(top)(pairs)))
+            for pairs in range(n, -1, -1)
+        )
+
+    return agrees
+
+
+# --- What the findings owe to choices
+
+
+SANDWICHES = {"alliance_hc3": 6, "alliance_rater_weighted": 6, "alliance_clustered": 0, "alliance_within_between": 0}
+"""Parameters of the analyses with a sandwich estimator; 0: t has the degrees of freedom of the main providers."""
+OTHER_MODELS = {"alliance_first_sessions": 6, "alliance_sex_missing_level": 7, "alliance_without_sex": 5}
+
+
+def whom_it_counts(finding: Mapping[str, object]) -> Where:
+    """Whom the n of a sensitivity analysis counts."""
+    analysis, term = str(finding["analysis"]), str(finding["term"])
+    positive: Where = {"baseline": "positive"}
+    if analysis in SANDWICHES or analysis == "alliance_first_sessions":
+        return {**positive, "sex": SEXES}
+    if analysis == "definition_grid":
+        chosen = dict(part.split("=") for part in term.split(","))
+        baselines = ("to_28", "to_50")[: 1 + (chosen["cutoff"] == "50")]
+        days = {"7": ("from_7", "from_14", "from_28"), "14": ("from_14", "from_28"), "28": ("from_28",)}
+        return {"reported": "yes", "grid_baseline": baselines, "grid_days": days[chosen["min_days"]]}
+    if analysis == "wellbeing_equivalence":
+        return {**positive, "utilization_type": term.split(" - ")}
+    if analysis == "alliance_provider_icc" or (analysis, term) == ("reliable_change", "threshold"):
+        return {}
+    if analysis.startswith("alliance_superiority_by_"):
+        return group_of({"analysis": analysis.replace("superiority_by", "by"), "term": term}) or {}
+    if analysis == "aim_1_multiplicity":
+        return group_of({"analysis": term, "term": ""}) or {}
+    return positive
+
+
+RELIABLE: Mapping[str, Where] = {
+    "reliable_improvement": {"reliable": "improved"},
+    "reliable_recovery": {"reliable": "improved", "followup": "negative"},
+    "reliable_deterioration": {"reliable": "deteriorated"},
+    "deterioration": {"deteriorated": "yes"},
+}
+
+
+def _sensitivity(attacker: Attacker, tables: Tables) -> None:
+    records = tables["sensitivity_results"].to_dict("records")
+    findings = tables["inference_results"].set_index(["analysis", "term"])
+    by_estimate = tables["sensitivity_results"].groupby("analysis")["estimate"]
+    aliased = {str(name) for name, estimates in by_estimate if estimates.isna().any()}
+    for record in records:
+        analysis, term = str(record["analysis"]), str(record["term"])
+        known = {str(name) for name, value in record.items() if not pd.isna(value)}
+        row = attacker.cohort(**whom_it_counts(record))
+        if "n" in known:
+            attacker.count(row, record["n"])
+        if str(record["note"]).startswith("a row has a leverage of"):
+            # Without that person the model has a term less: of the two sexes one has a single member.
+            attacker.add(attacker.cohort(baseline="positive", sex=_rarer_sex(tables)), 1, 1)
+        if {"estimate", "std_error", "statistic"} <= known:
+            _with_error(attacker, record, row, findings, is_aliased=analysis in aliased)
+        if analysis == "alliance_provider_icc" and "statistic" in known:
+            providers = attacker.other("cohort")
+            attacker.learn(providers, agrees_df(record["df"], 1))
+            attacker.learn_together([row, providers], agrees_icc(record))
+        if analysis == "reliable_change" and term in RELIABLE and {"estimate", "ci_low"} <= known:
+            test = agrees_wilson(record["estimate"], record["ci_low"], record["ci_high"], attacker.base)
+            attacker.learn(row, test, is_exact=True)
+            _hits(attacker, attacker.cohort(baseline="positive", **RELIABLE[term]), record)
+        if analysis == "wellbeing_regression_to_mean" and term == "observed" and "estimate" in known:
+            attacker.learn(row, agrees_mean(record["estimate"], WHO5_STEP), is_exact=True)
+        if analysis == "wellbeing_change_welch" and "statistic" in known:
+            parts = [attacker.cohort(baseline="positive", utilization_type=name) for name in TYPES]
+            of_groups = [findings.loc[("wellbeing_change_group_means", name)] for name in TYPES]
+            attacker.learn_together(parts, agrees_welch(record, of_groups))
+    _thresholds(attacker, records)
+    _adjusted(attacker, [r for r in records if r["analysis"] == "aim_1_multiplicity"])
+
+
+def _with_error(
+    attacker: Attacker, record: Mapping[str, Any], row: np.ndarray, findings: pd.DataFrame, *, is_aliased: bool
+) -> None:
+    """An estimate with its error: t of n, of the main providers, or of what Satterthwaite's formula says."""
+    analysis = str(record["analysis"])
+    t, p, df = record["statistic"], record["p_value"], record["df_residual"]
+    limits = (record["estimate"], record["std_error"], record["ci_low"], record["ci_high"])
+    if analysis in SANDWICHES and not SANDWICHES[analysis]:
+        providers = attacker.other("sample")
+        attacker.learn(providers, agrees_df(df, 1))
+        attacker.learn(providers, agrees_t(t, p, 1))
+        attacker.learn(providers, agrees_interval(*limits, 1))
+    elif analysis in SANDWICHES or analysis in OTHER_MODELS or analysis == "definition_grid":
+        parameters = SANDWICHES.get(analysis) or OTHER_MODELS.get(analysis, 6)
+        attacker.learn(row, agrees_t(t, p, parameters))
+        attacker.learn(row, agrees_interval(*limits, parameters))
+        if not is_aliased or analysis == "definition_grid":
+            attacker.learn(row, agrees_df(df, parameters))
+    elif analysis.startswith("alliance_superiority_by_"):
+        parts = _two_groups(attacker, analysis, str(record["term"]))
+        attacker.learn_together(parts, agrees_satterthwaite(df))
+        w = findings.loc[(analysis.replace("superiority_by", "by"), record["term"]), "statistic"]
+        if not pd.isna(w):
+            attacker.learn_together(parts, agrees_rank_sum(record["estimate"], w))
+    else:
+        parts = _two_groups(attacker, analysis, str(record["term"]))
+        errors = [
+            findings.loc[("wellbeing_change_group_means", name), "std_error"]
+            for name in str(record["term"]).split(" - ")
+        ]
+        if not pd.isna(errors).any():
+            attacker.learn_together(parts, agrees_difference(record["std_error"], df, errors))
+
+
+def _two_groups(attacker: Attacker, analysis: str, term: str) -> list[np.ndarray]:
+    levels = term.split(" - ")
+    if analysis == "wellbeing_equivalence":
+        return [attacker.cohort(baseline="positive", utilization_type=level) for level in levels]
+    name = TESTED[analysis.replace("superiority_by", "by")]
+    return [attacker.cohort(**{name: level}) for level in levels]
+
+
+def agrees_icc(record: Mapping[str, Any]) -> Callable[[int, int], bool]:
+    """Whether so many people can have so many providers.
+
+    F and ICC give n₀ = (N − Σn²/N)/(G − 1), and Σn² is N²/G at least; G is at most N.
+    """
+    f, icc = record["statistic"], record["estimate"]
+
+    def agrees(n: int, providers: int) -> bool:
+        if record["df_residual"] != max(n - providers, 1):
+            return False
+        if abs(icc) <= half_unit(icc) or providers < 2:
+            return True
+        least = min(
+            (f - 1 + a * half_unit(f)) * (1 - end) / end
+            for a in (-1, 1)
+            for end in (icc - half_unit(icc), icc + half_unit(icc))
+        )
+        return least <= n / providers + 1e-9
+
+    return agrees
+
+
+def agrees_satterthwaite(df: float) -> Callable[[int, int], bool]:
+    """Whether two groups can have these degrees of freedom: those of the smaller one at least, of both at most."""
+    return lambda n, m: min(n, m) - 1 <= df + half_unit(df) and df - half_unit(df) <= n + m - 2
+
+
+def agrees_rank_sum(share: float, w: float) -> Callable[[int, int], bool]:
+    """Whether the first group's W is the share of the pairs that it wins; W is given to three digits."""
+    unit = 0.5 * 10.0 ** (math.floor(math.log10(w)) - 2) if w > 0 else 0.0
+
+    def agrees(n: int, m: int) -> bool:
+        return abs(share * n * m - w) <= unit + half_unit(share) * n * m + 1e-6
+
+    return agrees
+
+
+def agrees_difference(error: float, df: float, errors: Sequence[float]) -> Callable[[int, int], bool]:
+    """Whether the error of a difference is made of those of two means, and its degrees of freedom are Welch's."""
+    ends = [ends_of(one) for one in errors]
+
+    def agrees(n: int, m: int) -> bool:
+        low, high = (math.hypot(ends[0][k], ends[1][k]) for k in (0, 1))
+        if not (low <= error + half_unit(error) and high >= error - half_unit(error)):
+            return False
+        found = [
+            (a**2 + b**2) ** 2 / (a**4 / (n - 1) + b**4 / (m - 1)) for a, b in product(*ends) if a + b > 0 and n * m > 1
+        ]
+        return not found or min(found) - half_unit(df) <= df <= max(found) + half_unit(df)
+
+    return agrees
+
+
+def agrees_welch(record: Mapping[str, Any], groups: Sequence[Any]) -> Callable[..., bool]:
+    """Whether Welch's F and degrees of freedom are those of the groups' means and errors."""
+    f, df = record["statistic"], record["df_residual"]
+
+    def agrees(*sizes: int) -> bool:
+        found = []
+        for signs in product((-1, 0, 1), repeat=2 * len(groups)):
+            means = [g["estimate"] + s * half_unit(g["estimate"]) for g, s in zip(groups, signs, strict=False)]
+            errors = [
+                g["std_error"] + s * half_unit(g["std_error"])
+                for g, s in zip(groups, signs[len(groups) :], strict=True)
+            ]
+            if min(errors) <= 0:
+                return True
+            found.append(welch(sizes, means, errors))
+        return all(
+            min(each) - half_unit(value) <= value <= max(each) + half_unit(value)
+            for each, value in zip(zip(*found, strict=True), (f, df), strict=True)
+        )
+
+    return agrees
+
+
+def welch(sizes: Sequence[int], means: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
+    """Welch's F and its residual degrees of freedom (Biometrika 38, 1951, 330)."""
+    weights = [1 / error**2 for error in errors]
+    k, whole = len(sizes), sum(weights)
+    centre = sum(w * m for w, m in zip(weights, means, strict=True)) / whole
+    spread = sum((1 - w / whole) ** 2 / (n - 1) for w, n in zip(weights, sizes, strict=True))
+    between = sum(w * (m - centre) ** 2 for w, m in zip(weights, means, strict=True)) / (k - 1)
+    return between / (1 + 2 * (k - 2) / (k * k - 1) * spread), (k * k - 1) / (3 * spread)
+
+
+def _rarer_sex(tables: Tables) -> str:
+    table = tables["table_1"].query("variable == 'sex' and utilization_type == 'total' and statistic == 'n'")
+    known = table.set_index("level")["value"].reindex(SEXES).fillna(0)
+    return str(known.idxmin())
+
+
+def _thresholds(attacker: Attacker, records: Sequence[Mapping[Any, Any]]) -> None:
+    """Of two thresholds the higher one is reached by fewer: nobody is above it alone."""
+    [threshold] = [r["estimate"] for r in records if (r["analysis"], r["term"]) == ("reliable_change", "threshold")]
+    if pd.isna(threshold) or abs(threshold - IMPROVEMENT) <= half_unit(threshold):
+        return
+    if threshold > IMPROVEMENT:
+        nobody: list[Where] = [
+            {"reliable": "improved", "improved": "no"},
+            {"reliable": "deteriorated", "deteriorated": "no"},
+        ]
+    else:
+        nobody = [{"reliable": "no", "improved": "yes"}, {"reliable": "no", "deteriorated": "yes"}]
+    for where in nobody:
+        attacker.add(attacker.cohort(baseline="positive", **where), 0, 0)
+
+
+def _adjusted(attacker: Attacker, records: Sequence[Mapping[Any, Any]]) -> None:
+    """Holm's factors tell where a P that is not shown lies, and so how large at least the smaller group is."""
+    shown = [r for r in records if not pd.isna(r["p_value"])]
+    hidden = [r for r in records if pd.isna(r["p_value"])]
+    if not hidden:
+        expected = holm_of([r["p_value"] for r in shown])
+        fits = all(abs(e - r["p_adjusted"]) <= 0.0006 * len(shown) for e, r in zip(expected, shown, strict=True))
+        attacker.unread += not fits
+        return
+    if len(hidden) != 1 or not shown or hidden[0]["term"] not in TESTED:
+        return
+    values = sorted({0.0, 1.0, *(r["p_value"] for r in shown)})
+    highest = []
+    for low, high in pairwise(values):
+        expected = holm_of([*(r["p_value"] for r in shown), (low + high) / 2])
+        slack = 0.0006 * len(records)
+        if all(abs(e - r["p_adjusted"]) <= slack for e, r in zip(expected, shown, strict=False)):
+            highest.append(high)
+    attribute = TESTED[str(hidden[0]["term"])]
+    for level in LEVELS[attribute][:2]:
+        if highest:
+            attacker.add(attacker.cohort(**{attribute: level}), least_group(max(highest) + 0.0005), np.inf)
+
+
+TESTED = {"alliance_by_sex": "sex", "alliance_by_country": "country", "alliance_by_depression_screen": "baseline"}
+
+
+def holm_of(p: Sequence[float]) -> list[float]:
+    """Holm's adjusted P."""
+    order = np.argsort(p, kind="stable")
+    found, highest = [0.0] * len(p), 0.0
+    for i, k in enumerate(order):
+        highest = max(highest, min(1.0, (len(p) - i) * p[k]))
+        found[k] = highest
+    return found
+
+
+def least_group(p: float) -> int:
+    """The fewest members of a group whose ranks can have so small a P.
+
+    Z² is 3m at most, when all others are below them and many; a tenth in n beside the rounded one adds a fifth.
+    """
+    return next(n for n in range(1, 100) if 2 * stats.norm.sf(math.sqrt(3.6 * n)) <= p)
 
 
 def _bars(attacker: Attacker, tables: Tables) -> None:
@@ -765,6 +1516,31 @@ def _page_number(
 # --- Small counts
 
 
+LEVELS = {"sex": (*SEXES, "missing"), "country": ("within_usa", "outside_usa", "missing"), "baseline": SCREENS}
+
+
+def _grid() -> list[Where]:
+    """Whom one cell of the grid of definitions has beside another."""
+    days = (("from_7",), ("from_14",), ("from_28",), ("from_14", "from_28"), ("from_7", "from_14"))
+    return [
+        {"reported": "yes", "grid_baseline": baseline, "grid_days": among}
+        for baseline, among in product(("to_28", "to_50"), days)
+    ]
+
+
+def of_instrument(name: str) -> list[Where]:
+    """Every group that the tables of a further instrument count."""
+    positive = {f"{name}_baseline": "positive"}
+    return [
+        positive,
+        *({**positive, "utilization_type": kind} for kind in TYPES),
+        *({**positive, "reported": level} for level in ("yes", "no")),
+        *({**positive, f"{name}_followup": level} for level in SCREENS),
+        *({**positive, f"{name}_improved": level} for level in ("yes", "no")),
+        {f"{name}_baseline": ("negative", "missing")},
+    ]
+
+
 def conditions() -> list[Where]:
     """Every group that the tables count, or that is the rest of such groups."""
     by_type: list[dict[str, str]] = [{}, *({"utilization_type": name} for name in TYPES)]
@@ -773,11 +1549,21 @@ def conditions() -> list[Where]:
             {**column, attribute: level}
             for column in by_type
             for attribute in ("sex", "country", "baseline")
-            for level in ATTRIBUTES[attribute]
+            for level in LEVELS[attribute]
         ),
         *by_type,
-        *({"baseline": "positive", "sex": level} for level in ATTRIBUTES["sex"]),
-        {"baseline": "positive", "sex": ("female", "male")},
+        *({"baseline": "positive", "sex": level} for level in LEVELS["sex"]),
+        {"baseline": "positive", "sex": SEXES},
+        *({"baseline": "positive", "sex": "missing", "utilization_type": name} for name in TYPES),
+        {"both_items": "no"},
+        *_grid(),
+        *({"baseline": "positive", "reliable": level} for level in ("improved", "no", "deteriorated")),
+        *({"baseline": "positive", "reliable": "improved", "followup": level} for level in ("positive", "negative")),
+        *({"baseline": "positive", "reliable": level, "improved": "yes"} for level in ("improved", "no")),
+        *({"baseline": "positive", "reliable": "improved", "improved": level} for level in ("yes", "no")),
+        *({"baseline": "positive", "deteriorated": level} for level in ("yes", "no")),
+        *({"baseline": "positive", "reliable": level, "deteriorated": "yes"} for level in ("no", "deteriorated")),
+        {"baseline": "positive", "reliable": "deteriorated", "deteriorated": "no"},
         {"country": ("within_usa", "outside_usa")},
         *({"baseline": before, "followup": after} for before, after in product(("positive", "negative"), repeat=2)),
         *({"baseline": "positive", "improved": level} for level in ("yes", "no")),
@@ -818,10 +1604,24 @@ class Narrowed:
         return not self.low <= self.truth <= self.high
 
 
+def attack_waiting(flow: pd.DataFrame, attacker: Attacker) -> list[Narrowed]:
+    """What the attacker knows of those with a row in quarantine, and of the others whom the same criterion excluded."""
+    found = []
+    for record in flow.to_dict("records"):
+        step, criterion, waiting = int(record["step"]), str(record["criterion"]), int(record["quarantined"])
+        row = attacker.other(("waiting", criterion) if step else KEPT_OUT)
+        if 0 < waiting < MIN_CELL:
+            found.append(Narrowed(f"{criterion}, in quarantine", waiting, *attacker.narrow(row)))
+        if step and 0 < (others := int(record["excluded"]) - waiting) < MIN_CELL:
+            bounds = attacker.narrow(attacker.excluded(criterion) - row)
+            found.append(Narrowed(f"{criterion}, not in quarantine", others, *bounds))
+    return found
+
+
 def attack(people: pd.DataFrame, excluded: Iterable[int], attacker: Attacker) -> list[Narrowed]:
     """What the attacker knows of every small count of people."""
     found = []
-    for where in conditions():
+    for where in [*conditions(), *(of_instrument("phq9") if "phq9_baseline" in people else ())]:
         truth = truth_of(people, where)
         if 0 < truth < MIN_CELL:
             found.append(Narrowed(str(where), truth, *attacker.narrow(attacker.cohort(**where))))
@@ -829,6 +1629,44 @@ def attack(people: pd.DataFrame, excluded: Iterable[int], attacker: Attacker) ->
         if 0 < truth < MIN_CELL:
             found.append(Narrowed(criterion, truth, *attacker.narrow(attacker.excluded(criterion))))
     return found
+
+
+def attack_trajectory(trajectory: pd.DataFrame, attacker: Attacker) -> list[Narrowed]:
+    """What the attacker knows of those who rated the sessions of a number."""
+    counted = trajectory.set_index(["population", "provider_type", "session_number"])["participants"]
+    found = []
+    for number, (kind, group) in product(SESSION_NUMBERS, PARTS):
+        everyone, four = (int(counted.get((name, kind, number), 0)) for name in ("everyone", "four_rated_sessions"))
+        truth = four if group == "four" else everyone - four
+        if 0 < truth < MIN_CELL:
+            bounds = attacker.narrow(attacker.other((number, (kind, group))))
+            found.append(Narrowed(f"session {number}, {kind}, {group}", truth, *bounds))
+    return found
+
+
+def attack_months(marts: pd.DataFrame, tables: Tables, base: int) -> tuple[list[Narrowed], Months]:
+    """What the attacker knows of the small numbers of a month of the service."""
+    monthly = tables["service_monthly"].assign(month=pd.to_datetime(tables["service_monthly"]["month"]))
+    used = tables["source_summary"].set_index("table_name")["used"]["sessions"]
+    results = tables["inference_results"].set_index(["analysis", "term"])
+    totals = {"sessions": class_of(used, base)}
+    positive = results.loc[("wellbeing_change", "followup - baseline"), "n"]
+    totals["positive"] = class_of(positive, base)
+    for name, analysis in {"recovered": "clinical_recovery", "improved": "clinical_improvement"}.items():
+        share = results.loc[(analysis, "screened_positive"), "estimate"]
+        if not pd.isna(share):
+            low, high = totals["positive"]
+            totals[name] = max(0.0, share * low - base), share * high + base
+    months = Months(monthly, base, totals)
+    found = []
+    for name, truth, row in counts_of(marts, months):
+        if 0 < truth < MIN_CELL:
+            found.append(Narrowed(name, truth, *months.narrow(row)))
+    settings = tables["build_parameters"].set_index("parameter")["value"]
+    signals = tables["service_signals"].assign(month=pd.to_datetime(tables["service_signals"]["month"]))
+    if not charts_what_is_shown(monthly, signals, int(settings["spc_min_points"])):
+        months.unread += 1
+    return found, months
 
 
 def attack_bars(people: pd.DataFrame, tables: Tables, base: int) -> list[Narrowed]:
@@ -932,21 +1770,34 @@ def draw(seed: int) -> tuple[pd.DataFrame, pd.DataFrame, tuple[int, ...]]:
     return participants, cohorts._ratings(rng, participants), tuple(int(number) for number in excluded)
 
 
-def one_release(seed: int, folder: Path, *, synthetic: bool = False) -> tuple[pd.DataFrame, tuple[int, ...], Path, str]:
+class Release(NamedTuple):
+    """A release whose people are known: they, whom each criterion excluded, the marts, the folder and the page."""
+
+    people: pd.DataFrame
+    excluded: tuple[int, ...]
+    marts: dict[str, pd.DataFrame]
+    folder: Path
+    page: str
+
+
+def one_release(seed: int, folder: Path, *, synthetic: bool = False) -> Release:
     """Draw an export, release it as if it were real, and write its page."""
     from rapport.release import make_release
     from rapport.report import read_release as open_for_page
     from rapport.report.page import build_page
 
-    people, excluded, database = one_warehouse(seed, folder, synthetic=synthetic)
+    people, excluded, marts, database = one_warehouse(seed, folder, synthetic=synthetic)
     out = folder / f"release-{seed}"
     make_release(database, out)
-    return people, excluded, out, build_page(open_for_page(out))
+    return Release(people, excluded, marts, out, build_page(open_for_page(out)))
 
 
-def one_warehouse(seed: int, folder: Path, *, synthetic: bool = False) -> tuple[pd.DataFrame, tuple[int, ...], Path]:
-    """Draw an export, and write the warehouse that would be built of it."""
+def one_warehouse(
+    seed: int, folder: Path, *, synthetic: bool = False
+) -> tuple[pd.DataFrame, tuple[int, ...], dict[str, pd.DataFrame], Path]:
+    """Draw an export, and write the warehouse that would be built of it; every fourth one has a second instrument."""
     from released import marts_of, write_warehouse
+    from sufficient_statistics import PUBLISHED, TWO_INSTRUMENTS
 
     participants, ratings, excluded = draw(seed)
     rng = np.random.default_rng(seed + 1_000_000)
@@ -954,10 +1805,27 @@ def one_warehouse(seed: int, folder: Path, *, synthetic: bool = False) -> tuple[
         table: tuple(int(n) for n in rng.choice([0, 0, 1, 4, 9, 12, 30], 3))
         for table in ("participants", "sessions", "alliance_ratings")
     }
-    people, tables = marts_of(participants, ratings, excluded, left_out, percentiles=True)  # type: ignore[arg-type]
+    phq9 = seed if seed % 4 == 3 else None
+    waiting = [int(np.random.default_rng(seed + k).binomial(n, 0.2)) for k, n in enumerate(excluded)]
+    people, tables = marts_of(
+        participants,
+        ratings,
+        excluded,
+        left_out,  # type: ignore[arg-type]
+        percentiles=True,
+        phq9=phq9,
+        waiting=waiting,
+    )
     database = folder / f"{seed}.duckdb"
-    write_warehouse(database, tables, build=f"b-{seed}", synthetic=synthetic, evaluated=len(people) + sum(excluded))
-    return people, excluded, database
+    write_warehouse(
+        database,
+        tables,
+        build=f"b-{seed}",
+        synthetic=synthetic,
+        evaluated=len(people) + sum(excluded),
+        study=PUBLISHED if phq9 is None else TWO_INSTRUMENTS,
+    )
+    return people, excluded, tables, database
 
 
 def copies_of(page: str) -> str:
@@ -968,18 +1836,27 @@ def copies_of(page: str) -> str:
 
 def on_seed(seed: int, folder: Path) -> tuple[int, list[Narrowed], Attacker]:
     """Attack the release of one export: people, small counts, and what the attacker knows."""
-    return on_release(*one_release(seed, folder))
+    return on_release(one_release(seed, folder))
 
 
-def on_release(
-    people: pd.DataFrame, excluded: tuple[int, ...], out: Path, page: str
-) -> tuple[int, list[Narrowed], Attacker]:
+def on_release(release: Release) -> tuple[int, list[Narrowed], Attacker]:
     """Attack a release whose people are known."""
-    tables = read_files(out)
-    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    attacker = read_release(tables, manifest["round_counts"], manifest["least_count"], page)
-    found = attack(people, excluded, attacker) + attack_bars(people, tables, manifest["round_counts"])
-    return len(people) + sum(excluded), found, attacker
+    tables = read_files(release.folder)
+    manifest = json.loads((release.folder / "manifest.json").read_text(encoding="utf-8"))
+    base = manifest["round_counts"]
+    attacker = read_release(tables, base, manifest["least_count"], release.page)
+    found = [
+        *attack(release.people, release.excluded, attacker),
+        *attack_waiting(release.marts["eligibility_flow"], attacker),
+        *attack_trajectory(release.marts["alliance_trajectory"], attacker),
+        *attack_bars(release.people, tables, base),
+    ]
+    of_months, months = attack_months(release.marts["service_monthly"], tables, base)
+    found += of_months
+    attacker.unread += months.unread
+    attacker.statistics += months.statistics
+    attacker.of_months = list(months.left.values())
+    return len(release.people) + sum(release.excluded), found, attacker
 
 
 def main() -> int:

@@ -11,11 +11,21 @@ import duckdb
 import numpy as np
 import pandas as pd
 from sensitivity_statistics import sensitivity_results, trajectory
-from sufficient_statistics import PUBLISHED, analysis_cohort, cohorts, reduce
+from sufficient_statistics import (
+    PUBLISHED,
+    TWO_INSTRUMENTS,
+    analysis_cohort,
+    change_sums,
+    cohorts,
+    reduce,
+    regression_sums,
+)
 
 from rapport import disclosure
 from rapport.disclosure import populations, rules
 from rapport.service import service_signals
+from rapport.studies import Study
+from rapport.study import outcome_findings, outcome_fit
 
 RULES, POPULATIONS = rules(PUBLISHED), populations(PUBLISHED)
 disclose = partial(disclosure.disclose, rules=RULES, populations=POPULATIONS)
@@ -47,7 +57,63 @@ def people_of(cohort: pd.DataFrame) -> People:
         baseline=np.where(cohort["baseline_score"] <= 28, "positive", "negative"),
         followup=np.where(cohort["followup_score"] <= 28, "positive", "negative"),
         improved=np.where(improved, "yes", "no"),
+        reported=np.where(cohort["sex"].notna(), "yes", "no"),
+        grid_baseline=np.select(
+            [cohort["baseline_score"] <= 28, cohort["baseline_score"] <= 50], ["to_28", "to_50"], "above"
+        ),
+        grid_days=np.select([cohort["follow_up_days"] >= days for days in (28, 14)], ["from_28", "from_14"], "from_7"),
+        both_items=np.where(cohort["bond_mean"].notna() & cohort["goals_mean"].notna(), "yes", "no"),
     )
+
+
+def with_reliable_change(people: People, sensitivity: pd.DataFrame) -> People:
+    """Add whose change is more than the threshold, and who lost as much as makes an improvement."""
+    threshold = sensitivity.set_index(["analysis", "term"]).loc[("reliable_change", "threshold"), "estimate"]
+    change = people["followup_score"] - people["baseline_score"]
+    beyond = change.abs() > threshold + 1e-9
+    return people.assign(
+        reliable=np.select([beyond & (change > 0), beyond & (change < 0)], ["improved", "deteriorated"], "no"),
+        deteriorated=np.where(change <= -10, "yes", "no"),
+    )
+
+
+def with_phq9(people: People, seed: int) -> People:
+    """Add a PHQ-9 of most people, in whose words fewer points are better: scores, and what the tables count of them."""
+    chance = np.random.default_rng(seed)
+    has = chance.random(len(people)) >= chance.uniform(0.0, 0.4)
+    baseline = np.clip(np.rint(chance.normal(chance.uniform(1, 9), 4.5, len(people))), 0, 27).astype(int)
+    followup = np.clip(np.rint(baseline - chance.normal(3, 4, len(people))), 0, 27).astype(int)
+
+    def named(condition: np.ndarray, yes: str, no: str) -> np.ndarray:
+        return np.where(has, np.where(condition, yes, no), "missing")
+
+    return people.assign(
+        phq9_baseline_score=baseline,
+        phq9_followup_score=followup,
+        phq9_baseline=named(baseline >= 10, "positive", "negative"),
+        phq9_followup=named(followup >= 10, "positive", "negative"),
+        phq9_improved=named(baseline - followup >= 6, "yes", "no"),
+    )
+
+
+def outcomes(people: People) -> Tables:
+    """The findings of both instruments of the example study."""
+    plain = people.assign(sex=people["sex"].where(people["sex"] != "missing", None))
+    of_phq9 = plain.assign(baseline_score=people["phq9_baseline_score"], followup_score=people["phq9_followup_score"])[
+        people["phq9_baseline"] == "positive"
+    ]
+    of_who5 = plain[people["baseline"] == "positive"]
+    changes, sums = [], []
+    for name, positive, prefix in (("who5", of_who5, ""), ("phq9", of_phq9, "phq9_")):
+        recovered, improved = positive[f"{prefix}followup"] == "negative", positive[f"{prefix}improved"] == "yes"
+        changes.append(change_sums(positive, recovered, improved).assign(instrument=name))
+        sample = positive[positive["sex"].notna()].rename(columns={"time_in_care_days": "time_in_care"})
+        sums.append(regression_sums(sample).assign(instrument=name))
+    of_change, of_models = (pd.concat(frames, ignore_index=True) for frames in (changes, sums))
+    return {
+        "outcome_results": outcome_findings(of_change, of_models, TWO_INSTRUMENTS),
+        "outcome_fit": outcome_fit(of_models, TWO_INSTRUMENTS).astype({"step": int}),
+    }
 
 
 def table_1(people: People, percentiles: bool = False) -> pd.DataFrame:
@@ -211,16 +277,25 @@ def marts_of(
     excluded: tuple[int, ...] = EXCLUDED,
     left_out: Mapping[str, tuple[int, int, int]] | None = None,
     percentiles: bool = False,
+    phq9: int | None = None,
+    waiting: Iterable[int] = (0,) * 7,
 ) -> tuple[People, Tables]:
-    """The people of a cohort, and all tables that a release of them is made from."""
+    """The people of a cohort, and all tables that a release of them is made from.
+
+    ``phq9``: a seed of a second instrument, whose tables are there as well. ``waiting``: of how many of those whom a
+    criterion excluded a row is in quarantine.
+    """
     statistics = reduce(participants, ratings)
     people = people_of(analysis_cohort(participants, ratings))
     left_out = left_out or {}
     quarantined = left_out.get("participants", (0, 0, 0))[2]
     everyone = len(people) + sum(excluded)
     monthly = service_monthly(people, everyone)
+    sensitivity = sensitivity_results(participants, ratings)
+    people = with_reliable_change(people, sensitivity)
+    people = people if phq9 is None else with_phq9(people, phq9)
     return people, {
-        "eligibility_flow": flow(len(people), excluded, (quarantined, *(0,) * 7)),
+        "eligibility_flow": flow(len(people), excluded, (quarantined, *waiting)),
         "table_1": table_1(people, percentiles),
         "inference_results": statistics.inference_results().reset_index(),
         "model_fit": statistics.model_fit().reset_index(),
@@ -231,8 +306,9 @@ def marts_of(
         "source_summary": source_summary(everyone, left_out),
         "service_monthly": monthly,
         "service_signals": service_signals(monthly, int(PARAMETERS["spc_min_points"])),
-        "sensitivity_results": sensitivity_results(participants, ratings),
+        "sensitivity_results": sensitivity,
         "alliance_trajectory": trajectory(participants, ratings),
+        **({} if phq9 is None else outcomes(people)),
     }
 
 
@@ -252,7 +328,7 @@ INTEGERS = (
 WORDS = (
     *("criterion", "variable", "level", "utilization_type", "statistic", "analysis", "term", "method", "terms", "note"),
     *("estimate_name", "statistic_name", "effect_size_name", "reason", "table_name"),
-    *("population", "provider_type", "provider_id", "session_number", "measure"),
+    *("population", "provider_type", "provider_id", "session_number", "measure", "instrument"),
 )
 
 
@@ -261,7 +337,7 @@ def sql_type(table: str, column: str) -> str:
         return "integer"
     if column in INTEGERS:
         return "bigint"
-    if table in ("inference_results", "sensitivity_results") and column == "statistic":
+    if table in ("inference_results", "sensitivity_results", "outcome_results") and column == "statistic":
         return "double"
     if column in WORDS or (table, column) == ("alliance_slopes", "level"):
         return "varchar"
@@ -283,6 +359,7 @@ def write_warehouse(
     round_counts: int | None = 5,
     synthetic: bool = False,
     evaluated: int = 1000,
+    study: Study = PUBLISHED,
 ) -> Path:
     """Write what a release reads: the published tables, the word on their build, and its verdicts.
 
@@ -299,7 +376,8 @@ def write_warehouse(
             cast = ", ".join(f'cast("{column}" as {kind}) as "{column}"' for column, kind in columns.items())
             connection.execute(f"create or replace table marts.{name} as select {cast} from frame")
             connection.unregister("frame")
-        values = ", ".join(f"('{name}', '{value}', 'meaning of {name}')" for name, value in PARAMETERS.items())
+        parameters = PARAMETERS | {"study": study.name}
+        values = ", ".join(f"('{name}', '{value}', 'meaning of {name}')" for name, value in parameters.items())
         connection.execute(
             "create or replace table marts.build_parameters as"
             f" select * from (values {values}) as p (parameter, value, meaning)"
@@ -331,7 +409,7 @@ def write_warehouse(
             "insert into ops.builds values (?, ?, timestamp '2026-01-02 03:04:00', timestamp '2026-01-02 03:04:06', ?,"
             " timestamp '2026-01-02 03:04:05' + to_days(cast(? as integer)), 'f00', map {'participants': 2},"
             " map {'raw': 'open'}, 'rapport 0.1.0', 'abc', ?)",
-            [number, build, status, number - 7, json.dumps(PUBLISHED.definition)],
+            [number, build, status, number - 7, json.dumps(study.definition)],
         )
         connection.execute(
             "create table if not exists ops.findings_history as select cast(null as varchar) as build_id,"

@@ -20,17 +20,21 @@ import cohorts  # noqa: E402
 import raw_export  # noqa: E402
 
 PUBLISHED = load_study(Path(__file__).parents[2], "sagui_henson_2022")
+TWO_INSTRUMENTS = load_study(Path(__file__).parents[2], "phq9_example")
 
 __all__ = [
     "GOLDEN",
     "PUBLISHED",
+    "TWO_INSTRUMENTS",
     "SufficientStatistics",
     "analysis_cohort",
+    "change_sums",
     "cohorts",
     "findings",
     "raw_export",
     "reduce",
     "reduced",
+    "regression_sums",
 ]
 
 TYPES = ("teletherapy", "telecoaching", "both")
@@ -166,6 +170,12 @@ CHANGE_COLUMNS = [
 def _change_sums(cohort: pd.DataFrame) -> pd.DataFrame:
     positive = cohort[cohort["baseline_score"] <= cohorts.CUTOFF]
     baseline, followup = positive["baseline_score"], positive["followup_score"]
+    return change_sums(positive, followup > cohorts.CUTOFF, followup - baseline >= 10)
+
+
+def change_sums(positive: pd.DataFrame, recovered: pd.Series, improved: pd.Series) -> pd.DataFrame:
+    """Return the sums of those who screened positive by an instrument, and of whom of them recovered and improved."""
+    baseline, followup = positive["baseline_score"], positive["followup_score"]
     rows = positive.assign(
         n=1,
         baseline=baseline,
@@ -173,8 +183,8 @@ def _change_sums(cohort: pd.DataFrame) -> pd.DataFrame:
         baseline_squares=baseline**2,
         followup_squares=followup**2,
         products=baseline * followup,
-        recovered=(followup > cohorts.CUTOFF).astype(int),
-        improved=(followup - baseline >= 10).astype(int),
+        recovered=recovered.astype(int),
+        improved=improved.astype(int),
     )
     return rows.groupby("utilization_type")[CHANGE_COLUMNS].sum().reset_index()
 

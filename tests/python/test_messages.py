@@ -6,6 +6,8 @@ The mark is a part of each planted answer, whatever its type. After each command
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,8 +118,6 @@ def logged(built: Warehouse) -> Iterator[Warehouse]:
 
 def run_module(warehouse: Warehouse, *arguments: str) -> str:
     """What a command of the project prints."""
-    import os
-
     environment = {
         **os.environ,
         "RAPPORT_RAW": str(warehouse.raw),
@@ -131,8 +131,68 @@ def run_module(warehouse: Warehouse, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+AFTER_A_BUILD = (
+    ("rapport.contracts", "diff"),
+    ("rapport.contracts", "check", "--all"),
+    ("rapport.contracts", "copy-marts", "--out", "{folder}/copy.duckdb"),
+    ("rapport.release", "--out", "{folder}/release"),
+    ("rapport.report", "--release", "{folder}/release", "--out", "{folder}/page.html"),
+    ("rapport.studies", "--all"),
+    ("rapport.postgres",),
+    ("rapport.refresh", "--programs", "{folder}/programs"),
+)
+"""Every module that a target of the Makefile runs on an export or on its warehouse."""
+NO_EXPORT = {"reproduction.twin", "reproduction.consistency", "benchmarks", "benchmarks.report", "pip", "venv"}
+"""What others run: they make an export of invented people of their own, or install something."""
+
+
+def test_every_module_of_the_makefile_is_searched() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    run = set(re.findall(r"python3? -m ([\w.]+)", makefile)) | set(re.findall(r"\$\(PYTHON\) -m ([\w.]+)", makefile))
+    assert len(run) > 8
+    assert run == {command[0] for command in AFTER_A_BUILD} | NO_EXPORT
+    dbts = set(re.findall(r"\$\(BIN\)/dbt (?:--[\w-]+ (?:warn )?)*(\w+)", makefile))
+    assert dbts == {"build", "source", "docs"}, "run by the tests of this module"
+
+
+@pytest.fixture
+def summary() -> Iterator[Path]:
+    """Where a refresh writes its summary; that of this working copy stays what it was."""
+    from rapport.refresh import SUMMARY
+
+    path = ROOT / SUMMARY
+    before = path.read_bytes() if path.exists() else None
+    yield path
+    if before is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_bytes(before)
+
+
+def after_a_build(warehouse: Warehouse, folder: Path, summary: Path) -> str:
+    """What all commands print that come after a build, and what the refresh writes of it.
+
+    The steps of the refresh are commands of their own; here they do nothing. There is no server to copy the snapshot to.
+    """
+    programs = folder / "programs"
+    programs.mkdir(parents=True)
+    for name in ("dbt", "python"):
+        (programs / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    output = ""
+    for command in AFTER_A_BUILD:
+        printed = run_module(warehouse, *(part.format(folder=folder) for part in command))
+        assert "Traceback" not in printed, printed
+        output += printed
+    assert "rapport.refresh: done" in output or "refresh 4/4 report: done" in output, output
+    return output + summary.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("on_bad_rows", ["stop", "quarantine"])
-def test_rows_that_break_every_rule(logged: Warehouse, on_bad_rows: str) -> None:
+def test_rows_that_break_every_rule(
+    logged: Warehouse, on_bad_rows: str, tmp_path: Path, summary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAPPORT_MARTS", str(logged.target / "marts.duckdb"))
     keys = some_keys(logged)
     faults = [fault for name, fault in ROW_FAULTS.items() if name not in SECOND_FAULTS]
     for fault, given in zip(faults, given_keys(logged, faults), strict=True):
@@ -141,11 +201,15 @@ def test_rows_that_break_every_rule(logged: Warehouse, on_bad_rows: str) -> None
     outcome = logged.run("--vars", f"{{on_bad_rows: {on_bad_rows}, max_quarantined_share: 1}}")
     if on_bad_rows == "stop":
         assert "participants: sex is female or male" in outcome.output, outcome.output
-    assert leaks(logged, outcome.output) == []
+    output = outcome.output + after_a_build(logged, tmp_path / "after", summary)
+    assert leaks(logged, output) == []
 
 
-def test_answers_that_are_valid(logged: Warehouse, tmp_path: Path) -> None:
-    """Moments and minutes keep every rule; then every command that comes after a build."""
+def test_answers_that_are_valid(
+    logged: Warehouse, tmp_path: Path, summary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moments and minutes keep every rule; then every command that comes after a build, and what it writes."""
+    monkeypatch.setenv("RAPPORT_MARTS", str(logged.target / "marts.duckdb"))
     keys = some_keys(logged)
     for table, columns in {"participants": ["registered_at"], "sessions": ["started_at"]}.items():
         among = f"{KEYS[table]} in ({', '.join(map(repr, keys[table]))})"
@@ -157,16 +221,12 @@ def test_answers_that_are_valid(logged: Warehouse, tmp_path: Path) -> None:
     docs = logged.dbt("docs", "generate", "--static")
     assert docs.success, docs.output
     output += docs.output
-    for command in (
-        ("rapport.contracts", "diff"),
-        ("rapport.contracts", "check", "--all"),
-        ("rapport.contracts", "copy-marts", "--out", str(tmp_path / "copy.duckdb")),
-        ("rapport.release", "--out", str(tmp_path / "release")),
-        ("rapport.report", "--release", str(tmp_path / "release"), "--out", str(tmp_path / "page.html")),
-    ):
-        output += run_module(logged, *command)
+    output += after_a_build(logged, tmp_path / "after", summary)
+    assert (logged.target / "marts.duckdb").exists(), "the snapshot is searched with the target"
     assert leaks(logged, output, besides=OF_THE_STUDY) == []
-    assert MARK not in (tmp_path / "page.html").read_text(encoding="utf-8")
+    written = [path for path in (tmp_path / "after").rglob("*") if path.is_file()]
+    assert {"page.html", "copy.duckdb", "manifest.json"} <= {path.name for path in written}
+    assert [path.name for path in written if MARK.encode() in path.read_bytes()] == []
 
 
 @pytest.mark.parametrize("case", [name for name in FILE_BUILDS if name != "no export"])
@@ -348,8 +408,6 @@ def test_no_name_steers_the_terminal(logged: Warehouse, tmp_path: Path, monkeypa
 
 
 def test_a_database_whose_name_steers_the_terminal(tmp_path: Path) -> None:
-    import os
-
     environment = {**os.environ, "RAPPORT_DB": str(tmp_path / f"x{STEERING}" / f"no{STEERING}.duckdb")}
     for arguments in (
         ("rapport.release",),

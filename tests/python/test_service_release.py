@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from attacker_of_months import CANCELLED, HELD, MISSED, Months
 from released import judge, marts_of_golden, write_warehouse
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from rapport.disclosure import DisclosureError
 from rapport.release.make import make_release
 
-KINDS, STATUSES = ("therapist", "coach"), ("completed", "no_show", "cancelled")
+STATUSES = ("completed", "no_show", "cancelled")
 OUTCOMES = ("mean_change", "recovery_rate", "improvement_rate")
 MIN_CELL = 10
 
@@ -54,49 +54,16 @@ def bounds_of_sessions(
     hidden: pd.DataFrame, used: int, withheld: pd.Series
 ) -> dict[tuple[object, str], tuple[int, int]]:
     """Between which numbers the sessions of a month and status must lie, for all that stays and the sessions in use."""
-    months = sorted(hidden["month"].unique())
-    cells = [(month, kind, status) for month in months for kind in KINDS for status in STATUSES]
-    position = {cell: i for i, cell in enumerate(cells)}
-    equations: list[tuple[np.ndarray, float]] = [(np.ones(len(cells)), used)]
-
-    def know(month: object, kind: str, statuses: tuple[str, ...], number: float) -> None:
-        row = np.zeros(len(cells))
-        for one in KINDS if kind == "all" else (kind,):
-            row[[position[month, one, status] for status in statuses]] = 1
-        equations.append((row, number))
-
-    for row, is_gone in zip(hidden.to_dict("records"), withheld, strict=True):
-        month, kind, measure = row["month"], row["provider_type"], row["measure"]
-        if is_gone:
-            continue
-        if measure == "sessions":
-            know(month, kind, ("completed",), row["numerator"])
-        elif measure == "response_rate":
-            know(month, kind, ("completed",), row["denominator"])
-        elif measure == "no_show_rate":
-            know(month, kind, ("no_show",), row["numerator"])
-            know(month, kind, ("completed", "no_show"), row["denominator"])
-        elif measure == "cancellation_rate":
-            know(month, kind, ("cancelled",), row["numerator"])
-            know(month, kind, STATUSES, row["denominator"])
-    matrix, numbers = np.array([row for row, _ in equations]), np.array([number for _, number in equations])
-    found = {}
-    for month in months:
-        for status in STATUSES:
-            target = np.zeros(len(cells))
-            target[[position[month, kind, status] for kind in KINDS]] = 1
-            ends = []
-            for sign in (1, -1):
-                result = milp(
-                    sign * target,
-                    constraints=LinearConstraint(matrix, numbers, numbers),
-                    integrality=np.ones(len(cells)),
-                    bounds=Bounds(0, used),
-                )
-                assert result.success
-                ends.append(round(sign * result.fun))
-            found[month, status] = (ends[0], ends[1])
-    return found
+    figures = ["numerator", "denominator", "value", "people_at_least"]
+    shown = hidden.assign(**{column: hidden[column].astype(float).mask(withheld) for column in figures})
+    told = shown.assign(people_at_least=np.nan)[~shown["measure"].isin(["alliance_mean", "top_box_rate", *OUTCOMES])]
+    attacker = Months(told, 1, {"sessions": (used, used)})
+    statuses = {"completed": HELD, "no_show": MISSED, "cancelled": CANCELLED}
+    return {
+        (month, status): attacker.narrow(attacker.sessions(month, "all", statuses[status]))
+        for month in sorted(hidden["month"].unique())
+        for status in STATUSES
+    }
 
 
 def of_status(frame: pd.DataFrame, month: object, status: str) -> int:
@@ -167,7 +134,7 @@ def test_a_release_of_real_data_charts_what_it_shows(tables: dict[str, pd.DataFr
     row, true = of_all(months, "alliance_mean", january), of_all(original, "alliance_mean", january)
     assert np.isnan(row["numerator"])
     assert np.isnan(row["denominator"])
-    assert row["suppressed_columns"] == "numerator,denominator"
+    assert row["suppressed_columns"] == "numerator,denominator,people_at_least"
     assert row["value"] == round(true["value"], 1 if true["denominator"] < 100 else 2)
     # The chart of a series with a hidden month is that of its shown values.
     for (kind, measure), series in months.sort_values("month").groupby(["provider_type", "measure"]):

@@ -204,12 +204,20 @@ class SensitivityResults:
 
 
 def _is_short(rows: Sequence[Mapping[Any, object]], row: Mapping[Any, object], terms: int) -> bool:
-    """Whether a row belongs to a model one of whose terms is aliased: a group of one member has no slope of its own."""
+    """Whether a row belongs to a model one of whose terms is aliased, or would be without one of its people.
+
+    A group of one member has no slope of its own, and its member a leverage of 1: then HC3 has no errors.
+    """
     analysis = row["analysis"]
     if analysis == "definition_grid":
         n, df = number_of(row["n"]), number_of(row["df_residual"])
         return n is not None and df is not None and df != n - terms - 1
-    estimates = [number_of(other["estimate"]) for other in rows if other["analysis"] == analysis]
+    of_analysis = [other for other in rows if other["analysis"] == analysis]
+    if analysis == "alliance_hc3" and any(
+        number_of(other["estimate"]) is not None and number_of(other["std_error"]) is None for other in of_analysis
+    ):
+        return True
+    estimates = [number_of(other["estimate"]) for other in of_analysis]
     is_model = analysis in sensitivity.SANDWICHES or str(analysis).startswith(("alliance_sex_", "alliance_without_"))
     return is_model and None in estimates and any(estimate is not None for estimate in estimates)
 
@@ -238,7 +246,8 @@ class Trajectory:
         The counts of a number are those of either provider type among those with four rated sessions and among the
         others. If one of them is small its number goes, and all later ones; at least two, so that the total of the
         ratings does not tell. Sums and numbers of ratings are next to those of people and never shown; the share of
-        ratings with both items at 5 is not shown for a number where such ratings or the others are few.
+        ratings with both items at 5 is not shown for a number where such ratings or the others are few. Whoever rated a
+        therapist is of one of two utilization types: with a small type the provider types go, and the total stays.
         """
         reading = Reading(table)
         numbers = [*map(str, range(1, 13)), "13+"]
@@ -274,7 +283,8 @@ class Trajectory:
             few_tops = is_small([*tops, *(whole - top for top, whole in zip(tops, paired, strict=True))])
             for column in self.figures:
                 is_shown = column in ("participants", "alliance_mean") or (column == "top_share" and not few_tops)
-                reading.figures.append(Figure(i, column, hidden=number in gone or not is_shown))
+                about = () if row["provider_type"] == "all" else _by_type(_COHORT)
+                reading.figures.append(Figure(i, column, about=about, hidden=number in gone or not is_shown))
         return reading
 
 

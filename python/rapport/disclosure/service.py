@@ -42,7 +42,8 @@ TAKES_ALONG: Final[Mapping[str, tuple[str, ...]]] = {
 
 VALUE_ONLY: Final = ("alliance_mean", "top_box_rate")
 """Their numbers of answers, and of ratings with both, would tell beside the rated sessions how many ratings have a
-single answer, and those are few. The values alone tell no number."""
+single answer, and those are few; and their people how many held sessions were not rated. The values alone tell no
+number."""
 
 WITH_TOTALS: Final = ("cancelled", "outcomes")
 """Groups whose months add up to what another table prints."""
@@ -107,7 +108,7 @@ class ServiceMonthly:
             reveals = _OUTCOMES.get(measure, ())
             is_hidden = row["month"] in gone[group_of[measure]]
             for column in self.figures:
-                is_told = measure in VALUE_ONLY and column in ("numerator", "denominator")
+                is_told = measure in VALUE_ONLY and column != "value"
                 reading.figures.append(Figure(i, column, reveals, hidden=is_hidden or is_told))
         return reading
 

@@ -414,7 +414,8 @@ class InferenceResults:
         they leave for its reference. No table prints them, and so nothing else can be withheld in their stead: if one
         is below ``min_cell`` + :data:`UNPRINTED_MARGIN`, the rows of the term go, and whoever sees that they are gone
         still thinks ``min_cell`` or more possible. The terms of a moderator share their model with its interactions:
-        one that is too small takes the whole analysis with it.
+        one that is too small takes the whole analysis with it. So does a utilization type of which few who screened
+        positive miss a predictor: the errors of its terms and its line bound how many do not.
         """
         least = min_cell + UNPRINTED_MARGIN
         regressions, predictors = self.study.regressions, self.study.predictors.values()
@@ -442,6 +443,7 @@ class InferenceResults:
                 if is_whole and held[0][1] - sum(ones for ones, _ in held) < least:
                     small |= {(analysis, term) for term in one.terms}
         with_small_type = {analysis for analysis, term in small if term in of_moderators}
+        with_small_type |= self._with_few_missing(rows, sizes, min_cell)
         for k, figure in enumerate(reading.figures):
             analysis, term = str(rows[figure.row]["analysis"]), str(rows[figure.row]["term"])
             if analysis not in regressions:
@@ -454,6 +456,29 @@ class InferenceResults:
                 or any((analysis, name) in small for name in dummies)
                 or (bool(dummies) and figure.column == "standardized_estimate"),
             )
+
+    def _with_few_missing(
+        self,
+        rows: Sequence[Mapping[Any, object]],
+        sizes: Mapping[tuple[str, str], tuple[int, float]],
+        min_cell: int,
+    ) -> set[str]:
+        """Return the analyses of whose utilization types few who screened positive are not in the regressions."""
+        positive = {
+            str(row["term"]): number_of(row["n"]) for row in rows if row["analysis"] == "wellbeing_change_group_means"
+        }
+        found = set()
+        for analysis in self.study.regressions:
+            for one in self.study.predictors.values():
+                if one.grouping is None or one.grouping.id != CARE or (analysis, one.terms[0]) not in sizes:
+                    continue
+                ones = {term: sizes[analysis, term][0] for term in one.terms if (analysis, term) in sizes}
+                [reference] = set(UTILIZATION_TYPES) - set(one.terms)
+                ones[reference] = round(sizes[analysis, one.terms[0]][1]) - sum(ones.values())
+                missing = [(positive.get(name) or 0) - number for name, number in ones.items()]
+                if any(0 < number < min_cell for number in missing):
+                    found.add(analysis)
+        return found
 
     def _read_ranks(self, reading: Reading, rows: Sequence[Mapping[Any, object]]) -> None:
         """Let the figures of an analysis with aliased terms be about the groups of its 0/1 terms."""

@@ -48,6 +48,7 @@ from rapport.release.rounding import (
 )
 from rapport.service import COUNTS as COUNTS_OF_SERVICE
 from rapport.service import KEYS, MEANS, service_signals
+from rapport.service import OUTCOMES as OUTCOMES_OF_SERVICE
 from rapport.statistics.proportions import wilson
 from rapport.studies import Study
 from rapport.study import PARTICIPANTS, UTILIZATION_TYPES
@@ -294,9 +295,9 @@ def _coarsen(tables: _Tables) -> None:
             name: [record for _, record in tables.shown(table) if record["instrument"] == instrument.id]
             for name, table in parts.items()
         }
-        as_of_rounded_n(of_one, base, tables.study)
+        as_of_rounded_n(of_one, base, tables.study, instrument.points_per_item)
     margin = next(r["value"] for r in tables.records["build_parameters"] if r["parameter"] == "equivalence_margin")
-    sensitivity_of_rounded_n(tables.records, base, float(margin))
+    sensitivity_of_rounded_n(tables.records, base, tables.study, float(margin))
     for record in tables.records["alliance_trajectory"]:
         for column, decimals in DECIMALS["alliance_trajectory"].items():
             if (value := number_of(record[column])) is not None:
@@ -311,22 +312,24 @@ def _coarsen(tables: _Tables) -> None:
                 if (value := number_of(record[column])) is not None:
                     record[column] = middle(value, base)
     for record in tables.records["service_monthly"]:
-        _coarsen_month(record, base)
+        _coarsen_month(record, base, tables.study.outcome.points_per_item)
     for record in tables.records["source_summary"]:
         for column in ("first_event_on", "last_event_on"):
             if text_of(record[column]) is not None and not pd.isna(record[column]):
                 record[column] = pd.Timestamp(record[column]).replace(day=1)
 
 
-def _coarsen_month(record: dict[str, Any], base: int) -> None:
-    """Counts are rounded and shares computed from them; of answers a value is given that every number could have."""
+def _coarsen_month(record: dict[str, Any], base: int, step: int) -> None:
+    """Counts are rounded and shares computed from them; of means a value is given that every number could have."""
     numerator, denominator, value = (number_of(record[name]) for name in ("numerator", "denominator", "value"))
     record["people_at_least"] = middle(record["people_at_least"], base)
     if denominator is not None:
         record["denominator"] = middle(denominator, base)
     if record["measure"] in (*MEANS, *VALUE_ONLY):
         if value is not None:
-            record["value"] = round(value, of_mean(denominator))
+            record["value"] = round(
+                value, of_mean(denominator, step=step if record["measure"] in OUTCOMES_OF_SERVICE else 1)
+            )
             record["numerator"] = round(record["value"] * record["denominator"])
         return
     record["numerator"] = middle(numerator or 0, base)

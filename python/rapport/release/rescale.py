@@ -7,8 +7,9 @@ agrees with the n that is printed beside it, and so with every n that is rounded
 
 Standard errors go with 1/√n (of a contrast with √(1/n₁ + 1/n₂), of a coefficient with 1/√df), t and Z with their
 inverse, F with df and H with n − 1; the analysis of variance is computed anew from the means and deviations of its
-groups. P and limits follow from these. With few people that moves P: a class of five is wide beside 10. The formulas
-are those of :mod:`rapport.statistics`.
+groups. Means of scores are given to as many decimals as every n of the class can have, and t, differences and effect
+sizes are those of the means as they are given. P and limits follow from these. With few people that moves P: a class
+of five is wide beside 10. The formulas are those of :mod:`rapport.statistics`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rapport.disclosure.rules import number_of
-from rapport.release.rounding import middle
+from rapport.release.rounding import middle, of_mean
 from rapport.statistics import distributions, effect_intervals, studentized_range
 from rapport.statistics.multiplicity import holm
 from rapport.statistics.result import CONFIDENCE_LEVEL
@@ -31,23 +32,29 @@ Records = list[Record]
 _UPPER: Final = (1.0 + CONFIDENCE_LEVEL) / 2.0
 
 
-def as_of_rounded_n(records: Mapping[str, Records], base: int, study: Study) -> None:
+def as_of_rounded_n(records: Mapping[str, Records], base: int, study: Study, step: int | None = None) -> None:
     """Give ``inference_results``, ``model_fit`` and ``alliance_slopes`` the figures of rounded numbers, in place.
 
     Args:
         records: rows of the three tables with exact n, at full precision; n is left to be rounded.
         base: counts are rounded to the middle of so many; 1 leaves everything as it is.
         study: whose analyses they are.
+        step: scores are multiples of so many points; those of the study's outcome if it is not said.
     """
     if base == 1 or not records["inference_results"]:
         return
-    findings = _Findings(records["inference_results"], base, study)
+    findings = _Findings(records["inference_results"], base, study, step or study.outcome.points_per_item)
     findings.rescale()
     for record in records["model_fit"]:
         _fit(record, base)
     for record in records["alliance_slopes"]:
         if (df := findings.residuals.get(str(record["analysis"]))) is not None:
             _line(record, *df)
+
+
+def mean_as_given(mean: float, n: float, sd: float, step: int) -> float:
+    """Return a mean of scores of a rounded number of people to the decimals that it is given to."""
+    return round(mean, of_mean(n, sd, step)) + 0.0
 
 
 def _rounded_df(df: float, n: float, base: int) -> float:
@@ -58,8 +65,8 @@ def _rounded_df(df: float, n: float, base: int) -> float:
 class _Findings:
     """The rows of ``inference_results`` by analysis and term, with the sizes of the groups."""
 
-    def __init__(self, records: Records, base: int, study: Study) -> None:
-        self.base, self.study = base, study
+    def __init__(self, records: Records, base: int, study: Study, step: int = 1) -> None:
+        self.base, self.study, self.step = base, study, step
         self.rows = {(str(record["analysis"]), str(record["term"])): record for record in records}
         self.residuals: dict[str, tuple[float, float]] = {}
         """Exact and rounded residual degrees of freedom of each regression."""
@@ -161,20 +168,34 @@ class _Findings:
         return math.sqrt(rounded / exact)
 
     def _paired(self) -> None:
+        """Changes of scores: d is mean ÷ deviation, and the percent of two means, each as it is given."""
         change = self.rows["wellbeing_change", "followup - baseline"]
         n, shown = self._sizes(change)
-        t, d_z = (number_of(change["statistic"]), number_of(self.rows["wellbeing_change", "d_z"]["effect_size"]))
+        exact, d_z = (number_of(change["estimate"]), number_of(self.rows["wellbeing_change", "d_z"]["effect_size"]))
         self._mean(change)
         for name in UTILIZATION_TYPES:
             self._mean(self.rows["wellbeing_change_group_means", name])
-        if t is None or n < 2:
+        given, t = number_of(change["estimate"]), number_of(change["statistic"])
+        if n < 2 or exact is None or given is None:
             return
-        t *= math.sqrt(shown / n)
+        self._percent(self.rows["wellbeing_change", "percent_change"], exact, given, shown)
+        if t is None or not d_z:
+            return
         for term in ("followup - baseline", "d_z", "d_rm", "d_av"):
             record = self.rows["wellbeing_change", term]
             effect = number_of(record["effect_size"])
-            if effect is not None and d_z:
+            if effect is not None:
+                record["effect_size"] = effect / d_z * t / math.sqrt(shown)
+                if record is not change:
+                    record["estimate"] = record["effect_size"]
                 _limits(record, effect_intervals.of_mean_change(t, round(shown), effect / d_z))
+
+    def _percent(self, record: Record, exact: float, given: float, shown: float) -> None:
+        """The change in percent of the mean at baseline, which it tells beside the change."""
+        percent = number_of(record["estimate"])
+        if percent:
+            baseline = mean_as_given(100.0 * exact / percent, shown, 0.0, self.step)
+            record["estimate"] = 100.0 * given / (baseline or 100.0 * exact / percent)
 
     def _mean(self, record: Record) -> None:
         """A mean with Student's t."""
@@ -182,8 +203,9 @@ class _Findings:
         mean, error = number_of(record["estimate"]), number_of(record["std_error"])
         if mean is None or error is None or n < 2:
             return
+        record["estimate"] = mean_as_given(mean, shown, error * math.sqrt(n), self.step)
         record["std_error"] = error * math.sqrt(n / shown)
-        _student(record, mean, shown - 1)
+        _student(record, record["estimate"], shown - 1)
         if number_of(record["df"]) is not None:
             record["df"] = shown - 1
 
@@ -229,15 +251,17 @@ class _Findings:
         parts = self._variance_of_change()
         for contrast in TUKEY_CONTRASTS:
             record = self.rows["wellbeing_change_by_utilization_tukey", " - ".join(contrast)]
-            estimate, residual = number_of(record["estimate"]), number_of(record["df_residual"])
-            if estimate is None or residual is None or parts is None:
+            means = [number_of(self.rows["wellbeing_change_group_means", name]["estimate"]) for name in contrast]
+            residual = number_of(record["df_residual"])
+            if number_of(record["estimate"]) is None or residual is None or parts is None or None in means:
                 continue
+            estimate = (means[0] or 0.0) - (means[1] or 0.0)
             sizes = [middle(self._n("wellbeing_change_group_means", name), self.base) for name in contrast]
             df = max(_rounded_df(residual, n, self.base), float(studentized_range.MINIMUM_DF))
             error = math.sqrt(parts[1] * sum(1 / size for size in sizes))
             t = estimate / error
             margin = studentized_range.quantile(CONFIDENCE_LEVEL, groups, df) * error / math.sqrt(2.0)
-            record |= {"std_error": error, "statistic": t, "df_residual": df}
+            record |= {"estimate": estimate, "std_error": error, "statistic": t, "df_residual": df}
             record["p_adjusted"] = studentized_range.sf(abs(t) * math.sqrt(2.0), groups, df)
             record["ci_low"], record["ci_high"] = estimate - margin, estimate + margin
 

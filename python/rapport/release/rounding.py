@@ -71,19 +71,22 @@ def significant(value: float, n: float | None, most: int = MOST_DECIMALS) -> int
     return min(most, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
 
 
-def of_mean(n: float | None, sd: float | None = None) -> int:
+def of_mean(n: float | None, sd: float | None = None, step: int = 1) -> int:
     """Return to how many decimals a mean over ``n`` can be given while every ``n`` stays possible.
 
     Means of n whole numbers lie 1/n apart: to one decimal each n of 10 or more reaches every value, to two each n of
-    100 or more. Beside the means of its parts a mean tells how large they are, unless a unit of its last digit is more
-    than the people move it by whom rounding hides: two either way, each about ``sd`` / n.
+    100 or more. Those of multiples of a step, as scores are, lie step/n apart and need so many times more people.
+    Beside the means of its parts a mean tells how large they are, unless a unit of its last digit is more than the
+    people move it by whom rounding hides: two either way, each about ``sd`` / n.
 
     >>> [of_mean(n, 8.6) for n in (12, 170, 180, 1800)]
     [0, 0, 1, 2]
+    >>> [of_mean(n, step=4) for n in (12, 37, 42, 397, 402)]
+    [0, 0, 1, 1, 2]
     """
-    if n is None or n < 10:
+    if n is None or n < 10 * step:
         return 0
-    most = 2 if n >= MANY else 1
+    most = 2 if n >= MANY * step else 1
     return most if not sd else min(most, max(0, math.floor(math.log10(n / sd / 2))))
 
 
