@@ -45,7 +45,7 @@ ours as (
         'inference_results' as target_table,
         analysis,
         term,
-        cast(null as varchar) as utilization_type,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
         cast(null as integer) as step,
         '{{ column }}' as column_name,
         cast({{ column }} as double) as value,
@@ -57,8 +57,8 @@ ours as (
     select
         'model_fit' as target_table,
         analysis,
-        cast(null as varchar) as term,
-        cast(null as varchar) as utilization_type,
+        cast(null as {{ dbt.type_string() }}) as term,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
         step,
         '{{ column }}' as column_name,
         cast({{ column }} as double) as value,
@@ -79,9 +79,9 @@ ours as (
     union all
     select
         'eligibility_flow' as target_table,
-        cast(null as varchar) as analysis,
+        cast(null as {{ dbt.type_string() }}) as analysis,
         criterion as term,
-        cast(null as varchar) as utilization_type,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
         cast(null as integer) as step,
         'participants' as column_name,
         cast(participants as double) as value,
@@ -91,9 +91,9 @@ ours as (
     union all
     select
         'study_parameter' as target_table,
-        cast(null as varchar) as analysis,
+        cast(null as {{ dbt.type_string() }}) as analysis,
         '{{ parameter }}' as term,
-        cast(null as varchar) as utilization_type,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
         cast(null as integer) as step,
         'value' as column_name,
         cast({{ expression }} as double) as value,

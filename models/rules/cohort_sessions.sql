@@ -1,4 +1,5 @@
 -- The sessions of the cohort are numbered per participant in the order in which they began, and each has the answers that it was rated with.
+{%- set in_time = 'partition by of_cohort.participant_id order by of_cohort.started_at, of_cohort.session_id' %}
 with
 
 judged as (
@@ -63,9 +64,9 @@ final as (
         of_cohort.provider_type,
         of_cohort.started_at,
         -- One window for all three: the sessions are sorted once.
-        row_number() over in_time as session_number,
-        count(rated.ratings) over (in_time rows between unbounded preceding and current row) as rated_number,
-        count(rated.ratings) over (in_time rows between unbounded preceding and unbounded following) as rated_sessions,
+        row_number() over ({{ in_time }}) as session_number,
+        count(rated.ratings) over ({{ in_time }} rows between unbounded preceding and current row) as rated_number,
+        count(rated.ratings) over ({{ in_time }} rows between unbounded preceding and unbounded following) as rated_sessions,
         rated.ratings,
         cast(rated.item_sum as bigint) as item_sum,
         rated.item_responses,
@@ -73,7 +74,6 @@ final as (
         rated.top_ratings
     from of_cohort
     left join rated on of_cohort.session_id = rated.session_id
-    window in_time as (partition by of_cohort.participant_id order by of_cohort.started_at, of_cohort.session_id)
 
 )
 

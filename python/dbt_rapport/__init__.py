@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 from dbt.flags import get_flags
 from dbt.plugins.manager import dbtPlugin
@@ -63,11 +64,26 @@ class RapportPlugin(dbtPlugin):
         if command == "retry":
             state = getattr(flags, "STATE", None) or getattr(flags, "TARGET_PATH", None) or "target"
             refuse_retry(project_dir / state / "run_results.json")
+        prepare_engine(credentials_of_the_command())
         settings = check_vars(project_dir, getattr(flags, "VARS", None) or {})
         hand_over(project_of_the_command(), settings)
         if command in BUILDS:
             start_audit(project_dir, settings.study)
             add_callback_to_manager(LastWord(logs / "dbt.log"))
+
+
+def credentials_of_the_command() -> Any:
+    """What the running command's profile says of its target; none outside of a command that has one."""
+    context = click.get_current_context(silent=True)
+    return getattr((context.obj or {}).get("profile"), "credentials", None) if context is not None else None
+
+
+def prepare_engine(credentials: Any) -> None:
+    """What an engine needs before dbt opens it; of DuckDB nothing, whose plugin is named in its profile."""
+    if getattr(credentials, "type", "") == "spark":
+        from dbt_rapport.spark import prepare
+
+        prepare(credentials)
 
 
 def collect_less_often() -> None:
