@@ -27,11 +27,6 @@ PARSED_BY_DUCKDB = "select json_serialize_sql("
 DESCRIBE = "describe "
 
 
-def is_spark(connection: Any) -> bool:
-    """Whether a connection is one to Spark."""
-    return getattr(connection, "engine", "") == "spark"
-
-
 class SparkConnection:
     """What the code asks of a ``duckdb.DuckDBPyConnection``, answered by Spark.
 
