@@ -29,7 +29,7 @@ from rapport.reading.values import (
 )
 from rapport.spark import SparkConnection
 from rapport.spark.values import quoted as spark_quoted
-from rapport.spark.values import text_literal
+from rapport.spark.values import quoted_name, text_literal
 
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./=-]+")
 """Paths that Spark's globs and its names of files say as they are."""
@@ -209,16 +209,11 @@ def _glob(files: list[str]) -> str:
 
 def _source(spark: SparkConnection, name: str, path: str, types: dict[str, str]) -> str:
     """A table of Spark's on files."""
-    columns = ", ".join(f"{spark_quoted_name(column)} {type_}" for column, type_ in types.items())
+    columns = ", ".join(f"{quoted_name(column)} {type_}" for column, type_ in types.items())
     table = f"{SCHEMA}.{name}"
     spark.run(f"drop table if exists {spark_quoted(table)}")
     spark.run(f"create table {spark_quoted(table)} ({columns}) using parquet options (path {text_literal(path)})")
     return table
-
-
-def spark_quoted_name(name: str) -> str:
-    """One name as SQL of Spark, points and all."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _create_view(spark: SparkConnection, name: str, sql: str) -> None:
