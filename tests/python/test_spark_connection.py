@@ -10,7 +10,6 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from sparks import spark, spark_session  # noqa: F401
 
 from rapport.spark import SparkConnection
 from rapport.spark.errors import as_duckdb, explained
@@ -57,7 +56,7 @@ def same(ours: object, theirs: object) -> bool:
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
-def test_a_query_gives_what_it_gives_on_duckdb(spark: SparkConnection, query: str) -> None:  # noqa: F811
+def test_a_query_gives_what_it_gives_on_duckdb(spark: SparkConnection, query: str) -> None:
     with duckdb.connect() as connection:
         theirs = connection.execute(query.format(VALUES))
         names = [column[0] for column in theirs.description]
@@ -70,7 +69,7 @@ def test_a_query_gives_what_it_gives_on_duckdb(spark: SparkConnection, query: st
         assert all(same(a, b) for a, b in zip(our_row, row, strict=True)), (our_row, row)
 
 
-def test_frames_have_duckdbs_types(spark: SparkConnection) -> None:  # noqa: F811
+def test_frames_have_duckdbs_types(spark: SparkConnection) -> None:
     query = f"select k, i, x, m, b, i::bigint as n, i::hugeint as wide, null::integer as nothing from {VALUES} order by i, k"
     with duckdb.connect() as connection:
         theirs = connection.sql(query).df()
@@ -80,7 +79,7 @@ def test_frames_have_duckdbs_types(spark: SparkConnection) -> None:  # noqa: F81
     assert spark.sql(query).columns == list(theirs.columns)
 
 
-def test_a_table_is_written_to_the_last_bit(spark: SparkConnection) -> None:  # noqa: F811
+def test_a_table_is_written_to_the_last_bit(spark: SparkConnection) -> None:
     spark.run("create schema if not exists written")
     rows = pa.table(
         {
@@ -108,7 +107,7 @@ def test_a_table_is_written_to_the_last_bit(spark: SparkConnection) -> None:  # 
     assert sorted(spark.execute("select i, x from written.frame").fetchall(), key=str) == [(1, 0.5), (None, None)]
 
 
-def test_parameters_are_written_out(spark: SparkConnection) -> None:  # noqa: F811
+def test_parameters_are_written_out(spark: SparkConnection) -> None:
     values = ["it's ${x} ?", -3, None, 0.1, datetime(2021, 1, 2, 3, 4, 5), True]
     [row] = spark.execute(
         "select ?::varchar, ?::integer, ?::bigint, ?::double, ?::timestamp, ?::boolean, '?'", values
@@ -118,7 +117,7 @@ def test_parameters_are_written_out(spark: SparkConnection) -> None:  # noqa: F8
     assert row == (-3, "it's ${x} ?")
 
 
-def test_a_table_can_be_described_and_a_query_parsed(spark: SparkConnection) -> None:  # noqa: F811
+def test_a_table_can_be_described_and_a_query_parsed(spark: SparkConnection) -> None:
     spark.run("create schema if not exists described")
     spark.execute("create or replace table described.one as select 'a' as k, 1 as i, 1.5::double as x")
     assert spark.execute('describe "described"."one"').fetchall() == [
@@ -133,7 +132,7 @@ def test_a_table_can_be_described_and_a_query_parsed(spark: SparkConnection) -> 
     assert (spark.execute("from described.two").fetchone(), spark.fetchone()) == (("a",), None)
 
 
-def test_errors_are_duckdbs_and_quote_no_value(spark: SparkConnection, capfd: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_errors_are_duckdbs_and_quote_no_value(spark: SparkConnection, capfd: pytest.CaptureFixture[str]) -> None:
     for query, kind, text in (
         (
             "select * from nowhere.one",

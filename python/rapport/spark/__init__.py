@@ -4,6 +4,6 @@ Nothing here imports Spark: whoever has a connection hands over a function that 
 (:data:`rapport.spark.connection.Run`), be it dbt's adapter, a session or a Thrift server.
 """
 
-from rapport.spark.connection import Run, SparkConnection, SparkRelation, is_spark
+from rapport.spark.connection import Run, SparkConnection, SparkRelation
 
-__all__ = ["Run", "SparkConnection", "SparkRelation", "is_spark"]
+__all__ = ["Run", "SparkConnection", "SparkRelation"]

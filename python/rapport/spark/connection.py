@@ -15,7 +15,16 @@ import pandas as pd
 import pyarrow as pa
 
 from rapport.spark.errors import as_duckdb
-from rapport.spark.values import arrow_table, duckdb_type, python_value, quoted, spark_literal, spark_name, spark_type
+from rapport.spark.values import (
+    arrow_table,
+    duckdb_type,
+    python_value,
+    quoted,
+    quoted_name,
+    spark_literal,
+    spark_name,
+    spark_type,
+)
 
 Run = Callable[[str], tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]]
 """Runs one statement of Spark's SQL: names and Spark's types of the columns, and the rows; else two empty lists."""
@@ -25,11 +34,6 @@ BATCH_ROWS = 1000
 PARSED_BY_DUCKDB = "select json_serialize_sql("
 """What is asked of DuckDB's parser, and of no table."""
 DESCRIBE = "describe "
-
-
-def is_spark(connection: Any) -> bool:
-    """Whether a connection is one to Spark."""
-    return getattr(connection, "engine", "") == "spark"
 
 
 class SparkConnection:
@@ -103,18 +107,22 @@ class SparkConnection:
     def write_table(self, name: str, rows: pa.Table | pd.DataFrame) -> None:
         """Make a table, ``schema.name``, anew from some rows, in the types that DuckDB would give its columns."""
         table, types = in_duckdb_types(rows)
-        columns = ", ".join(
-            f"{quoted(column)} {type_}" for column, type_ in zip(table.column_names, types, strict=True)
-        )
-        self.run(f"drop table if exists {quoted(name)}")
-        self.run(f"create table {quoted(name)} ({columns}) using {self.file_format}")
+        names = [quoted_name(column) for column in table.column_names]
         values = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        self.run(f"drop table if exists {quoted(name)}")
+        if not values:
+            columns = ", ".join(f"{column} {type_}" for column, type_ in zip(names, types, strict=True))
+            self.run(f"create table {quoted(name)} ({columns}) using {self.file_format}")
+            return
         for first in range(0, len(values), BATCH_ROWS):
             written = ", ".join(
                 "(" + ", ".join(spark_literal(value, type_) for value, type_ in zip(row, types, strict=True)) + ")"
                 for row in values[first : first + BATCH_ROWS]
             )
-            self.run(f"insert into {quoted(name)} values {written}")
+            begin = (
+                f"insert into {quoted(name)}" if first else f"create table {quoted(name)} using {self.file_format} as"
+            )
+            self.run(f"{begin} select * from values {written} as written({', '.join(names)})")
 
     @property
     def description(self) -> list[tuple[Any, ...]]:

@@ -109,6 +109,8 @@ def python_value(value: Any, type_: str, *, is_local: bool = False) -> Any:
     if name.startswith("array<"):
         items = json.loads(value) if isinstance(value, str) else value
         return [python_value(item, name[6:-1], is_local=is_local) for item in items]
+    if name.startswith("map"):
+        return dict(json.loads(value) if isinstance(value, str) else value)
     if name == "array":
         return json.loads(value) if isinstance(value, str) else list(value)
     if name in ("double", "float"):
@@ -124,6 +126,8 @@ def arrow_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]
         values = [row[number] for row in rows]
         if pa.types.is_decimal(arrow):
             values = [None if value is None else Decimal(value) for value in values]
+        if pa.types.is_map(arrow):
+            values = [None if value is None else list(value.items()) for value in values]
         arrays.append(pa.array(values, arrow))
     return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
 
@@ -157,4 +161,9 @@ def text_literal(text: str) -> str:
 
 def quoted(name: str) -> str:
     """A name as SQL of Spark, each part in backticks if it has several."""
-    return ".".join("`" + part.replace("`", "``") + "`" for part in name.split("."))
+    return ".".join(quoted_name(part) for part in name.split("."))
+
+
+def quoted_name(name: str) -> str:
+    """One name as SQL of Spark, points and all."""
+    return "`" + name.replace("`", "``") + "`"
