@@ -216,3 +216,17 @@
     {%- if datepart != 'day' %}{% do exceptions.raise_compiler_error('days only') %}{% endif %}
     date_add(cast({{ from_date_or_timestamp }} as date), cast({{ interval }} as int))
 {%- endmacro %}
+
+{#- `as`, of a common table expression that the engine is to work out once and not to rewrite together with what reads it:
+    DuckDB takes longer to plan some than to run them, Spark knows no such word and needs none. -#}
+{% macro as_it_stands() -%}
+    {{ return(adapter.dispatch('as_it_stands', 'rapport')()) }}
+{%- endmacro %}
+
+{% macro default__as_it_stands() -%}
+    as
+{%- endmacro %}
+
+{% macro duckdb__as_it_stands() -%}
+    as materialized
+{%- endmacro %}

@@ -323,6 +323,9 @@
         )
     ) %}
     {%- do forget_earlier_verdicts() %}
+    {%- if run_query('select build_id from ops.current_build').rows[0][0] == invocation_id %}
+        {%- do adapter.write_publication() %}
+    {%- endif %}
     {%- if adapter.shares_metastore() %}
         {%- do run_query('drop view if exists ops.build_in_progress') %}
     {%- endif %}

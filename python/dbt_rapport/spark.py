@@ -99,6 +99,14 @@ def _write_snapshot(self: Any, path: str, marts: list[dict[str, Any]], head: dic
     return ""
 
 
+def _write_publication(self: Any) -> str:
+    """Write what a release and a report of this build ask (:mod:`rapport.spark.snapshot`)."""
+    from rapport.spark.snapshot import PUBLICATION, write_publication
+
+    write_publication(connection_of(self), warehouse_folder() / PUBLICATION)
+    return ""
+
+
 def _prepare_snapshot(self: Any, published: str) -> str:
     """Finish what a killed build left of a snapshot; ``published``: the build that the marts are of, if any."""
     global _snapshot
@@ -215,6 +223,7 @@ def prepare(credentials: Any) -> None:
         "prepare_snapshot": _prepare_snapshot,
         "erase_lines": _erase_lines,
         "shares_metastore": _shares_metastore,
+        "write_publication": _write_publication,
         "write_snapshot": _write_snapshot,
         "snapshot_place": _snapshot_place,
         "versions": _versions,
