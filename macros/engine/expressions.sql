@@ -154,6 +154,11 @@
     cast(current_timestamp() as timestamp_ntz)
 {%- endmacro %}
 
+{#- What dbt itself asks for, in the freshness of sources: its own for Spark has the zone of the machine. -#}
+{% macro spark__current_timestamp() -%}
+    {{ utc_now() }}
+{%- endmacro %}
+
 {#- A text as a literal: in Spark a backslash begins an escape. -#}
 {% macro text_literal(text) -%}
     {{ return(adapter.dispatch('text_literal', 'rapport')(text | string)) }}

@@ -18,8 +18,9 @@ from dbt.adapters.base.impl import PythonJobHelper
 from dbt.adapters.spark import connections
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtBaseException, DbtDatabaseError, DbtRuntimeError
+from dbt_common.invocation import get_invocation_id
 
-from rapport.duckdb_plugin import prepare_snapshot
+from rapport.duckdb_plugin import command_of_dbt, prepare_snapshot, read_for_freshness
 from rapport.spark import SparkConnection
 from rapport.spark.errors import MISSING_TABLE, as_duckdb, condition_of, explained, keep_quiet
 from rapport.spark.java import SparkSessionError
@@ -152,12 +153,34 @@ def _git_revision(self: Any) -> str:
     return git_revision()
 
 
+def _see_the_export_of_now(started: Any) -> None:
+    """Before ``dbt source freshness``, once a command: the views of the last build may read files that are gone."""
+    global _seen_by
+    if _seen_by == get_invocation_id():
+        return
+    _seen_by = get_invocation_id()
+
+    def run(sql: str) -> Answer:
+        frame = started.sql(sql)
+        columns = [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
+        return columns, [tuple(row) for row in frame.collect()]
+
+    run("create schema if not exists raw")
+    connection: Any = SparkConnection(run, is_session=True)
+    read_for_freshness(connection)
+
+
+_seen_by = ""
+
+
 def _open(cls: Any, connection: Any) -> Any:
     from dbt.adapters.contracts.connection import ConnectionState
 
     if connection.state != ConnectionState.OPEN and connection.credentials.method == "session":
         try:
-            session(connection.credentials.server_side_parameters)
+            started = session(connection.credentials.server_side_parameters)
+            if command_of_dbt() == "freshness":
+                _see_the_export_of_now(started)
         except (SparkSessionError, SparkSettingError) as error:
             connection.state = ConnectionState.FAIL
             raise DbtRuntimeError(str(error)) from error
