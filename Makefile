@@ -72,6 +72,11 @@ benchmark: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(BENCHMARK)
 	$(BIN)/python -m benchmarks.report
 
+## make benchmark-spark  a build on Spark beside one on DuckDB, to 1 million participants, into docs/engines.md (BENCHMARK="--sizes 3k")
+.PHONY: benchmark-spark
+benchmark-spark: $(VENV)/.development $(VENV)/.spark
+	$(BIN)/python -m benchmarks.spark $(BENCHMARK)
+
 ## make lint      ruff, mypy and sqlfluff
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
