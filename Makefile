@@ -143,7 +143,7 @@ $(VENV)/.postgres: requirements-postgres.lock $(VENV)/.runtime
 ## make build-spark  the same build on Spark in a session of this machine, which needs Java 17 (docs/engines.md), then where the marts are
 .PHONY: build-spark test-spark
 build-spark: $(VENV)/.spark
-	$(BIN)/dbt build --target spark --exclude-resource-type unit_test
+	$(BIN)/dbt build --target spark
 	@echo
 	@echo "Published to $${RAPPORT_SPARK_WAREHOUSE:-warehouse/spark}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
 	@echo "  $(BIN)/dbt --quiet show --target spark --limit 10 --inline 'select * from marts.eligibility_flow'"
