@@ -48,7 +48,7 @@ class SparkHouse:
             "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), os.environ.get("PYTHONPATH", "")]),
             "RAPPORT_SPARK_WAREHOUSE": str(self.warehouse),
             "RAPPORT_SPARK_MASTER": "local[2]",
-            "RAPPORT_SPARK_MEMORY": "1500m",
+            "RAPPORT_SPARK_MEMORY": "2g",
             "RAPPORT_MARTS": str(self.marts_file),
             "RAPPORT_LOCK_WAIT": "1",
             "DBT_PROFILES_DIR": str(ROOT),
