@@ -8,9 +8,17 @@ with
 
 verdicts as (
     {% for audit in audits %}
-    select * from {{ audit }}
+    select
+        table_name,
+        rule,
+        severity,
+        passed,
+        unexpected,
+        sample_keys,
+        detail
+    from {{ audit }}
     where build_id = '{{ invocation_id }}'
-    {% if not loop.last %}union all by name{% endif %}
+    {% if not loop.last %}union all{% endif %}
     {%- endfor %}
 
 ),

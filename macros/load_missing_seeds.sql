@@ -1,5 +1,9 @@
 {#- `dbt run` loads no seeds: in a database that has none yet they are read here, so that it works like `dbt build`. -#}
 {% macro load_missing_seeds() %}
+    {{ return(adapter.dispatch('load_missing_seeds', 'rapport')()) }}
+{% endmacro %}
+
+{% macro default__load_missing_seeds() %}
     {%- if execute and flags.WHICH == 'run' %}
     {%- for seed in graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed') %}
     create schema if not exists {{ seed.schema }};

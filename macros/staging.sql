@@ -14,10 +14,14 @@
 
 {#- Post-hook of the model `decided` that says which rows stand, or wait: the views of the further instruments' rows. -#}
 {% macro further_views(kind, decided) %}
+    {%- set views = [] %}
     {%- for table in study().further_tables %}
-    create or replace view {{ rows_of(kind, table) }} as
-    {{ current_rows(table, decided) if kind == 'current' else accepted_rows(table, decided) }};
+        {%- do views.append(
+            'create or replace view ' ~ rows_of(kind, table) ~ ' as '
+            ~ (current_rows(table, decided) if kind == 'current' else accepted_rows(table, decided))
+        ) %}
     {%- endfor %}
+    {{ return(in_turn(views)) }}
 {% endmacro %}
 
 {#- The columns that a source declares, in their order. -#}

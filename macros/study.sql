@@ -105,7 +105,7 @@
 {% macro in_types_of_the_contract(relation) -%}
     select
         {%- for name, column in columns_of(model).items() %}
-        cast({{ name }} as {{ column.data_type }}) as {{ name }}{% if not loop.last %},{% endif %}
+        cast({{ name }} as {{ type_of(column.data_type) }}) as {{ name }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from {{ relation }}
 {%- endmacro %}

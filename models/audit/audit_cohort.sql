@@ -117,14 +117,14 @@ final as (
         coalesce(passed, true) as passed,
         cast(evaluated as bigint) as evaluated,
         cast(case when coalesce(passed, true) then 0 else unexpected end as bigint) as unexpected,
-        cast(null as varchar) as sample_keys,
+        cast(null as {{ dbt.type_string() }}) as sample_keys,
         case
             when passed is null then 'no published build to compare with'
             when passed or severity = 'warning' then detail
             else detail || {{ if_right() }}
         end as detail,
         'cohort_guard' as expectation,
-        get_current_timestamp() at time zone 'UTC' as validated_at
+        {{ utc_now() }} as validated_at
     from verdicts
 
 )

@@ -42,10 +42,10 @@ final as (
         passed,
         evaluated,
         case when passed then 0 else unexpected end as unexpected,
-        cast(null as varchar) as sample_keys,
+        cast(null as {{ dbt.type_string() }}) as sample_keys,
         detail,
         'row_accounting' as expectation,
-        get_current_timestamp() at time zone 'UTC' as validated_at
+        {{ utc_now() }} as validated_at
     from verdicts
 
 )

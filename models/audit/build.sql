@@ -23,7 +23,7 @@ final as (
         cast({{ var(name) }} as integer) as {{ name }},
         {% endfor -%}
         '{{ study().name }}' as study,
-        '{{ tojson(study().definition) | replace("'", "''") }}' as study_definition,
+        {{ text_literal(tojson(study().definition)) }} as study_definition,
         '{{ var("on_bad_rows") }}' as on_bad_rows
     from export
 

@@ -30,7 +30,7 @@ disagreements as (
     select
         reproduction.figure_id
         || ': printed ' || reproduction.printed
-        || ', ours ' || coalesce(cast(reproduction.our_value as varchar), 'undefined') as message
+        || ', ours ' || coalesce(cast(reproduction.our_value as {{ dbt.type_string() }}), 'undefined') as message
     from reproduction
     cross join build
     inner join printed on reproduction.figure_id = printed.figure_id

@@ -19,21 +19,35 @@ with
 
 ),
 {% endfor %}
+-- The one row of a table is repeated for its measures: an engine that computes a CTE wherever it is named does so once.
+{%- for table in raw_tables() %}
+
+{{ table }}_measures as (
+    {% for measure in measures[table] %}
+    select '{{ measure }}' as measure
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+
+),
+{%- endfor %}
+
 final as (
     {% for table in raw_tables() %}
-    {%- set is_last_table = loop.last %}
-    {%- for measure in measures[table] %}
     select
         '{{ table }}' as table_name,
-        '{{ measure }}' as measure,
-        counted_{{ loop.index }} as counted,
-        total,
-        first_event_on,
-        last_event_on,
-        last_loaded_at
-    from {{ table }}
-    {% if not (is_last_table and loop.last) %}union all{% endif %}
-    {%- endfor %}
+        measures.measure,
+        case measures.measure
+            {%- for measure in measures[table] %}
+            when '{{ measure }}' then counts.counted_{{ loop.index }}
+            {%- endfor %}
+        end as counted,
+        counts.total,
+        counts.first_event_on,
+        counts.last_event_on,
+        counts.last_loaded_at
+    from {{ table }} as counts
+    cross join {{ table }}_measures as measures
+    {% if not loop.last %}union all{% endif %}
     {%- endfor %}
 
 )

@@ -22,26 +22,26 @@ final as (
     {% for name, meaning in described.items() %}
     select
         '{{ name }}' as parameter,
-        '{{ var(name) }}' as value,
-        '{{ meaning | replace("'", "''") }}' as meaning
+        {{ text_literal(var(name)) }} as value,
+        {{ text_literal(meaning) }} as meaning
     union all
     {%- endfor %}
     {%- for name, value in study().overridden.items() %}
     select
         '{{ name }}_of_the_study' as parameter,
-        '{{ value }}' as value,
+        {{ text_literal(value) }} as value,
         'what the study says, where the command line has set {{ name }}' as meaning
     union all
     {%- endfor %}
     select
         'is_calibrated' as parameter,
-        cast(is_calibrated as varchar) as value,
+        cast(is_calibrated as {{ dbt.type_string() }}) as value,
         'whether the export is the synthetic twin, calibrated to the printed figures' as meaning
     from build
     union all
     select
         'is_synthetic' as parameter,
-        cast(is_synthetic as varchar) as value,
+        cast(is_synthetic as {{ dbt.type_string() }}) as value,
         'whether the people of the export are invented' as meaning
     from build
 

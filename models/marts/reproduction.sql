@@ -33,39 +33,62 @@ eligibility_flow as (
 
 ),
 
-build as (
+-- Rows are repeated for their columns, and not the tables that give them: some engines would compute these as often.
+{%- for name, columns in {'result_columns': result_columns, 'fit_columns': fit_columns}.items() %}
 
-    select * from {{ ref('build') }}
+{{ name }} as (
+    {% for column in columns %}
+    select '{{ column }}' as column_name
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+
+),
+{%- endfor %}
+
+parameters as (
+    {% for parameter, expression in parameters.items() %}
+    select
+        '{{ parameter }}' as term,
+        cast({{ expression }} as double) as value
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
 
 ),
 
 ours as (
-    {% for column in result_columns %}
+
     select
         'inference_results' as target_table,
-        analysis,
-        term,
-        cast(null as varchar) as utilization_type,
+        results.analysis,
+        results.term,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
         cast(null as integer) as step,
-        '{{ column }}' as column_name,
-        cast({{ column }} as double) as value,
-        n
-    from inference_results
+        names.column_name,
+        case names.column_name
+            {%- for column in result_columns %}
+            when '{{ column }}' then cast(results.{{ column }} as double)
+            {%- endfor %}
+        end as value,
+        results.n
+    from inference_results as results
+    cross join result_columns as names
     union all
-    {%- endfor %}
-    {%- for column in fit_columns %}
     select
         'model_fit' as target_table,
-        analysis,
-        cast(null as varchar) as term,
-        cast(null as varchar) as utilization_type,
-        step,
-        '{{ column }}' as column_name,
-        cast({{ column }} as double) as value,
-        n
-    from model_fit
+        fits.analysis,
+        cast(null as {{ dbt.type_string() }}) as term,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
+        fits.step,
+        names.column_name,
+        case names.column_name
+            {%- for column in fit_columns %}
+            when '{{ column }}' then cast(fits.{{ column }} as double)
+            {%- endfor %}
+        end as value,
+        fits.n
+    from model_fit as fits
+    cross join fit_columns as names
     union all
-    {%- endfor %}
     select
         'table_1' as target_table,
         variable as analysis,
@@ -79,27 +102,25 @@ ours as (
     union all
     select
         'eligibility_flow' as target_table,
-        cast(null as varchar) as analysis,
+        cast(null as {{ dbt.type_string() }}) as analysis,
         criterion as term,
-        cast(null as varchar) as utilization_type,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
         cast(null as integer) as step,
         'participants' as column_name,
         cast(participants as double) as value,
         cast(null as bigint) as n
     from eligibility_flow
-    {%- for parameter, expression in parameters.items() %}
     union all
     select
         'study_parameter' as target_table,
-        cast(null as varchar) as analysis,
-        '{{ parameter }}' as term,
-        cast(null as varchar) as utilization_type,
+        cast(null as {{ dbt.type_string() }}) as analysis,
+        term,
+        cast(null as {{ dbt.type_string() }}) as utilization_type,
         cast(null as integer) as step,
         'value' as column_name,
-        cast({{ expression }} as double) as value,
+        value,
         cast(null as bigint) as n
-    from build
-    {%- endfor %}
+    from parameters
 
 ),
 

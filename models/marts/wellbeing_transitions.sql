@@ -1,7 +1,7 @@
 -- The outcome at baseline against follow-up, in four bands: up to the cut-off of the screen, two of as many points as the study says above it, and the rest.
 {%- set cutoff = value_of(outcome(), 'cutoff') %}
 {%- set width = outcome().band_points %}
-{%- set band = "least(greatest(cast(ceil((%s - " ~ cutoff ~ ") / " ~ width ~ ".0) as integer), 0), 3)" %}
+{%- set band = "least(greatest(cast(ceil((%s - " ~ cutoff ~ ") / " ~ width ~ "e0) as integer), 0), 3)" %}
 with
 
 bands as (
@@ -29,7 +29,7 @@ final as (
         end as {{ measurement }}_to,
         {%- endfor %}
         participants,
-        100.0 * participants / sum(participants) over (partition by baseline_band) as percent
+        1e2 * participants / sum(participants) over (partition by baseline_band) as percent
     from bands
 
 )

@@ -29,8 +29,8 @@ final as (
 
     select
         *,
-        cast(round(cast(cohort_alliance as double) / cohort_n) as bigint) as cohort_provider_mean,
-        cast(round(cast(alliance_mean as double) / nullif(n, 0)) as bigint) as provider_mean
+        cast(round({{ wide_to_double('cohort_alliance') }} / cohort_n) as bigint) as cohort_provider_mean,
+        cast(round({{ wide_to_double('alliance_mean') }} / nullif(n, 0)) as bigint) as provider_mean
     from summed
 
 )

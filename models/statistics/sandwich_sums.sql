@@ -101,22 +101,22 @@ cluster_variables as (
         'alliance_clustered' as analysis,
         cast(n as double) as n,
         {%- for i in range(1, alliance) %}
-        cast({{ terms[i - 1] }} as double) as x_{{ i }},
-        cast({{ terms[i - 1] }}_x_{{ outcome }} as double) as xy_{{ i }},
+        {{ wide_to_double(terms[i - 1]) }} as x_{{ i }},
+        {{ wide_to_double(terms[i - 1] ~ '_x_' ~ outcome) }} as xy_{{ i }},
         {%- for j in range(1, i + 1) %}
-        cast({{ terms[j - 1] }}_x_{{ terms[i - 1] }} as double) as xx_{{ i }}_{{ j }},
+        {{ wide_to_double(terms[j - 1] ~ '_x_' ~ terms[i - 1]) }} as xx_{{ i }}_{{ j }},
         {%- endfor %}
-        cast(alliance_mean_x_{{ terms[i - 1] }} as double) / {{ unit }} as xx_{{ alliance }}_{{ i }},
+        {{ wide_to_double('alliance_mean_x_' ~ terms[i - 1]) }} / {{ unit }} as xx_{{ alliance }}_{{ i }},
         cast(0 as double) as xx_{{ between }}_{{ i }},
         {%- endfor %}
-        cast(alliance_mean as double) / {{ unit }} as x_{{ alliance }},
-        cast(alliance_mean_x_{{ outcome }} as double) / {{ unit }} as xy_{{ alliance }},
-        cast(alliance_mean_x_alliance_mean as double) / {{ unit }} / {{ unit }} as xx_{{ alliance }}_{{ alliance }},
+        {{ wide_to_double('alliance_mean') }} / {{ unit }} as x_{{ alliance }},
+        {{ wide_to_double('alliance_mean_x_' ~ outcome) }} / {{ unit }} as xy_{{ alliance }},
+        {{ wide_to_double('alliance_mean_x_alliance_mean') }} / {{ unit }} / {{ unit }} as xx_{{ alliance }}_{{ alliance }},
         cast(0 as double) as x_{{ between }},
         cast(0 as double) as xy_{{ between }},
         cast(0 as double) as xx_{{ between }}_{{ alliance }},
         cast(0 as double) as xx_{{ between }}_{{ between }},
-        cast({{ outcome }} as double) as y,
+        {{ wide_to_double(outcome) }} as y,
         cast(provider_mean as double) / {{ unit }} as provider_mean
     from providers
 

@@ -27,7 +27,8 @@ from rapport.messages import escape_controls
 from rapport.snapshot import SnapshotError, aside, published_build, settle, snapshot_of
 from rapport.warehouse import WarehouseError, WarehouseInUse, open_when_free
 
-PACKAGES = ("rapport", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas", "scipy")
+PACKAGES = ("rapport", "dbt-core", "great-expectations", "numpy", "pandas", "scipy")
+"""What computes on any engine."""
 THREADS = "RAPPORT_THREADS"
 """How many threads DuckDB takes; without it all cores."""
 BUILDS = ("build", "run")
@@ -88,15 +89,10 @@ class Plugin(BasePlugin):
             self._waited.close()  # dbt holds the file now, through the same instance of DuckDB
         self._variables = {
             "rapport_git_revision": git_revision(),
-            "rapport_versions": "; ".join(
-                [
-                    f"python {platform.python_version()}",
-                    *(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
-                ]
-            ),
+            "rapport_versions": versions("dbt-duckdb", "duckdb"),
         }
         if command_of_dbt() in BUILDS and Plugin.database is not None:
-            self._variables["rapport_snapshot"] = prepare_snapshot(conn, Plugin.database)
+            self._variables["rapport_snapshot"] = prepare_snapshot(Plugin.database, published_build(conn))
         if command_of_dbt() == "freshness":
             read_for_freshness(conn)
 
@@ -107,8 +103,10 @@ class Plugin(BasePlugin):
             cursor.execute(f"set variable {name} = '{literal}'")
 
 
-def prepare_snapshot(connection: duckdb.DuckDBPyConnection, database: Path) -> str:
+def prepare_snapshot(database: Path, published: str | None) -> str:
     """Where this build writes its snapshot of the marts; empty for none. Finishes what a killed build left.
+
+    ``published``: the build that the marts of ``database`` are of.
 
     Raises :class:`DbtRuntimeError` if the place cannot be used.
     """
@@ -117,7 +115,7 @@ def prepare_snapshot(connection: duckdb.DuckDBPyConnection, database: Path) -> s
         if place is None:
             return ""
         place.parent.mkdir(parents=True, exist_ok=True)
-        settle(place, database, published_build(connection))
+        settle(place, database, published)
     except SnapshotError as error:
         raise DbtRuntimeError(f"{error}; nothing was read") from error
     except OSError as error:
@@ -156,6 +154,14 @@ def read_for_freshness(connection: duckdb.DuckDBPyConnection) -> None:
             "the export cannot be read, so its age is not known:\n  "
             + "\n  ".join(f"{row['table_name']}: {row['rule']} - {row['detail']}" for row in broken)
         )
+
+
+def versions(*of_the_engine: str) -> str:
+    """The versions of Python and of the packages that compute, those of the engine after dbt's."""
+    names = [*PACKAGES[:2], *of_the_engine, *PACKAGES[2:]]
+    return "; ".join(
+        [f"python {platform.python_version()}", *(f"{name} {importlib.metadata.version(name)}" for name in names)]
+    )
 
 
 def git_revision() -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sparks import spark as spark
+from sparks import spark_session as spark_session
 
 from rapport.demo import write_demo_export
 

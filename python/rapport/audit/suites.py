@@ -512,8 +512,7 @@ class _Judge:
         )
 
     def _sample_keys(self, expectation: Any) -> str | None:
-        """The keys of some rows that break a rule, or their places; of raw rows the first ones of the first files."""
-        order = ""
+        """The first keys of the rows that break a rule, or their places; of raw rows those of the first files."""
         if expectation.expectation_type == UNEXPECTED_ROWS:
             query: Any = expectation
             if query.unexpected_rows_query in self.examples:
@@ -527,8 +526,7 @@ class _Judge:
                 shown = "part_file || coalesce(' line ' || line_number, ' row ' || row_number) || ': ' || value"
         else:
             return None
-        if set(ROW) <= set(columns):
-            order = f"order by {', '.join(ROW)}"
+        order = f"order by {', '.join(ROW) if set(ROW) <= set(columns) else shown}"
         found = self.connection.execute(f"select {shown} from {rows} {order} limit {MAX_SAMPLE_KEYS}").fetchall()
         return join_keys(row[0] for row in found)
 

@@ -81,6 +81,8 @@ class Reading:
     """The same of the erasures' list. Not to be stored: the hash of a short list can be guessed."""
     listed_erasures: int = 0
     """How many people the list names."""
+    readers: list[TableReader] = field(default_factory=list)
+    """How each table was read: for another engine, which reads the files itself."""
 
 
 def read_export(
@@ -124,10 +126,10 @@ def read_export(
             can_read = False
         verdicts.extend(_beside(root, list(by_name)))
     readers = [
-        _TableReader(connection, root, file_format, table, mapping.of(table.name), workspace, max_unpacked_bytes)
+        TableReader(connection, root, file_format, table, mapping.of(table.name), workspace, max_unpacked_bytes)
         for table in tables
     ]
-    erasures = _TableReader(
+    erasures = TableReader(
         connection, root, file_format, ERASURE_LIST, mapping.of(ERASURES), workspace, max_unpacked_bytes
     )
     connection.execute(f"create schema if not exists {SCHEMA}")
@@ -150,7 +152,12 @@ def read_export(
         verdicts.extend(erased.verdicts())
     parts = [part for reader in readers for part in reader.parts]
     return Reading(
-        as_table(parts, build_id), verdicts, mapping.sha256, as_table(erasures.parts, build_id), listed_erasures
+        as_table(parts, build_id),
+        verdicts,
+        mapping.sha256,
+        as_table(erasures.parts, build_id),
+        listed_erasures,
+        [*readers, erasures],
     )
 
 
@@ -171,7 +178,7 @@ def check_export(folder: Path, file_format: str, tables: Sequence[DeclaredTable]
 
 
 @dataclass
-class _Column:
+class Column:
     """How a declared column of a group of files is read."""
 
     text: str | None = None
@@ -184,15 +191,15 @@ class _Column:
 
 
 @dataclass
-class _Group:
+class Group:
     """Files that are read by one call, because their columns have the same types."""
 
-    columns: dict[str, _Column]
+    columns: dict[str, Column]
     files: list[str] = field(default_factory=list)
 
 
 @dataclass
-class _TableReader:
+class TableReader:
     """Reads the files of one table; what is wrong is kept in ``verdicts``."""
 
     connection: duckdb.DuckDBPyConnection
@@ -214,13 +221,19 @@ class _TableReader:
     """Whether every file can be read and has every column."""
     is_damaged: bool = False
     """Whether a file turned out to be unreadable when its rows were looked at."""
+    groups: list[Group] = field(default_factory=list)
+    """The Parquet files of the export, sorted by what their columns hold."""
+    converted: str | None = None
+    """The Parquet file that all CSV files were converted to, in the columns of the view."""
 
     @property
     def folder(self) -> Path:
+        """Where the files of the table lie."""
         return self.root / self.table.name
 
     @property
     def is_erasures(self) -> bool:
+        """Whether the table is the list of who is to be erased."""
         return self.table.name == ERASURES
 
     def read(self) -> None:
@@ -246,7 +259,7 @@ class _TableReader:
             try:
                 self._group([part for part in readable if part.path in held], held)
             except duckdb.Error:
-                self._find_damage(readable)
+                self.find_damage(readable)
         if self.is_erasures and any(self.foreign.values()):
             self.is_whole = False
             names = {part.path: part.file_name for part in self.parts}
@@ -414,21 +427,22 @@ class _TableReader:
             if waiting:
                 yield from pa.concat_tables(waiting).combine_chunks().to_batches()
 
-        group = _Group(
+        group = Group(
             {
-                column: _Column(text=self._with_words(column, f"c{number}"), checks_range=declared == "timestamp")
+                column: Column(text=self._with_words(column, f"c{number}"), checks_range=declared == "timestamp")
                 for number, (column, declared) in enumerate(self.table.columns.items())
             }
         )
         name = f"rapport_text_of_{self.table.name}"
         self.connection.register(name, pa.RecordBatchReader.from_batches(schema, batches()))
         try:
-            select = self._select(group, name, ("part_file", "row_number", "line_number"))
+            select = self.select(group, name, ("part_file", "row_number", "line_number"))
             self.connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet)")
         finally:
             self.connection.unregister(name)
         for part in parts:
             part.read_path = str(path)
+        self.converted = str(path)
         self.is_checked = self.is_checked or any(declared != "varchar" for declared in self.table.columns.values())
         listed_columns = ", ".join(map(quoted, [*self.table.columns, *PLACES]))
         self.selects.append(f"select {listed_columns} from read_parquet({listed([str(path)])})")
@@ -476,7 +490,7 @@ class _TableReader:
 
     def _group(self, parts: list[PartFile], held: dict[str, ParquetFile]) -> None:
         """Sort Parquet files by what their columns hold; a file's types are never judged against another's."""
-        groups: dict[tuple[object, ...], _Group] = {}
+        groups: dict[tuple[object, ...], Group] = {}
         links = str(self.workspace / "links")
         filled = [part for part in parts if held[part.path].rows]
         self._note_foreign(filled, held)
@@ -492,10 +506,11 @@ class _TableReader:
                 self._copy_declared(part)
             if tuple(key) not in groups:
                 columns = {column: self._column(column, part, types, file) for column in self.table.columns}
-                groups[tuple(key)] = _Group(columns)
+                groups[tuple(key)] = Group(columns)
             groups[tuple(key)].files.append(str(part.read_path))
-        for group in groups.values():
-            self.selects.append(self._parquet_select(group))
+        self.groups = list(groups.values())
+        for group in self.groups:
+            self.selects.append(self.parquet_select(group))
             self.is_checked = self.is_checked or any(
                 column.text or column.present or column.checks_range for column in group.columns.values()
             )
@@ -522,23 +537,23 @@ class _TableReader:
                 if counts.get(part.read_path):
                     self.foreign[column][part.path] = type_
 
-    def _column(self, column: str, part: PartFile, types: dict[str, str], file: ParquetFile) -> _Column:
+    def _column(self, column: str, part: PartFile, types: dict[str, str], file: ParquetFile) -> Column:
         """How a column of a Parquet file is read; one of another type is read as null."""
         declared, physical = self.table.columns[column], self.mapping.physical(column)
         name, type_ = quoted(physical), types[physical]
         if self.is_erasures and type_ in EXACT_INTEGERS | WIDE_INTEGERS:
-            return _Column(value=f"cast({name} as varchar)")
+            return Column(value=f"cast({name} as varchar)")
         if column in self.mapping.values:
             text = as_text(name, type_)
             if text is not None:
-                return _Column(text=self._with_words(column, text), checks_range=declared == "timestamp")
+                return Column(text=self._with_words(column, text), checks_range=declared == "timestamp")
         read = of_parquet(name, type_, declared, self.table.is_key(column))
         if read is None:
-            return _Column(value="null")
+            return Column(value="null")
         value, may_fail = read
         has_moments = declared == "timestamp" and type_ != WITHOUT_VALUES
         out_of_range = has_moments and physical in file.out_of_range
-        return _Column(
+        return Column(
             value=value,
             present=f"{name} is not null" if may_fail or out_of_range else None,
             checks_range=out_of_range,
@@ -561,7 +576,8 @@ class _TableReader:
         )
         part.read_path = str(copy)
 
-    def _parquet_select(self, group: _Group) -> str:
+    def parquet_select(self, group: Group) -> str:
+        """SQL of the rows of some Parquet files, in the columns of the view."""
         plain = [path for path in group.files if path.startswith(f"{self.folder}/")]
         if len(plain) == len(group.files):
             part_file = f"substr(filename, {len(str(self.folder)) + 2})"
@@ -570,9 +586,9 @@ class _TableReader:
             cases = " ".join(f"when {literal(path)} then {literal(names[path])}" for path in group.files)
             part_file = f"case filename {cases} end"
         source = f"read_parquet({listed(group.files)}, hive_partitioning = false)"
-        return self._select(group, source, (part_file, "file_row_number", "cast(null as bigint)"))
+        return self.select(group, source, (part_file, "file_row_number", "cast(null as bigint)"))
 
-    def _select(self, group: _Group, source: str, place: tuple[str, str, str]) -> str:
+    def select(self, group: Group, source: str, place: tuple[str, str, str]) -> str:
         """SQL of a view's columns.
 
         ``source``: what stands after ``from``. ``place``: the SQL of part file, row and line.
@@ -644,7 +660,7 @@ class _TableReader:
             broken = self._unreadable(erased) if self.is_checked else {}
             foreign = {column: self._foreign_rows(column, erased) for column, files in self.foreign.items() if files}
         except duckdb.Error:
-            self._find_damage(self.parts)
+            self.find_damage(self.parts)
             return
         for column, declared in self.table.columns.items():
             if column in foreign:
@@ -723,7 +739,7 @@ class _TableReader:
         owners = [name for name in ("participant_id", "session_id") if name in self.table.columns]
         return "".join(f", cast({physical[name]} as varchar) as {name}" for name in owners)
 
-    def _find_damage(self, parts: Sequence[PartFile]) -> None:
+    def find_damage(self, parts: Sequence[PartFile]) -> None:
         """After a failure inside the rows: which files it lies in."""
         for part in parts:
             if not rows_can_be_read(self.connection, str(part.read_path)):
@@ -754,7 +770,7 @@ class _Erased:
     """Whose rows no verdict may name."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, readers: dict[str, _TableReader], erasures: _TableReader
+        self, connection: duckdb.DuckDBPyConnection, readers: dict[str, TableReader], erasures: TableReader
     ) -> None:
         self.connection, self.readers, self.erasures = connection, readers, erasures
         self.ids = self._count(f"select count(distinct participant_id) from {SCHEMA}.{ERASURES}")

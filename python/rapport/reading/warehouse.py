@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 import yaml
 
 from rapport.audit.verdict import Verdict, join_keys, verdict_table
+from rapport.engines import is_spark
 from rapport.messages import escape_controls
 from rapport.reading.export import (
     DAMAGED,
@@ -20,11 +23,15 @@ from rapport.reading.export import (
     FILES,
     MAX_UNPACKED_BYTES,
     VALUES,
+    Reading,
     damaged_files,
     read_export,
 )
 from rapport.reading.files import changed_files
 from rapport.reading.tables import DeclaredTable
+
+if TYPE_CHECKING:
+    from rapport.spark import SparkConnection
 
 CALIBRATED, SYNTHETIC = "_calibration.json", "_synthetic.json"
 """Files beside the tables by which an export says that its people are invented."""
@@ -59,9 +66,8 @@ _read: dict[str, pa.Table] = {}
 """The part files that this process has read, by build: with the erasures' list, which the database does not know."""
 
 
-def new_workspace(database: str) -> Path:
+def new_workspace(workspace: Path) -> Path:
     """Where a build keeps what it converts: beside the database, so that the next build clears what a kill left."""
-    workspace = Path(f"{database}.reading")
     shutil.rmtree(workspace, ignore_errors=True)
     _workspaces.add(workspace)
     return workspace
@@ -93,22 +99,22 @@ def read_into_warehouse(
     ``raw.export`` (one row: what the export says of itself). With ``on_bad_rows`` ``quarantine`` a value that cannot be
     read closes no gate: its row waits, because the suites judge column ``unreadable`` too.
     """
-    [(database,)] = connection.execute(
-        "select path from duckdb_databases() where database_name = current_database()"
-    ).fetchall()
-    reading = read_export(
-        connection,
-        folder,
-        file_format,
-        tables_of_sources(sources, further),
-        new_workspace(str(database)),
-        max_unpacked_bytes=max_unpacked_bytes,
-        build_id=build_id,
-    )
+    tables = tables_of_sources(sources, further)
+    how: dict[str, Any] = {"max_unpacked_bytes": max_unpacked_bytes, "build_id": build_id}
+    if is_spark(connection):
+        reading = _read_for_spark(connection, folder, file_format, tables, how)
+        connection.write_table("raw.part_files", reading.part_files)
+    else:
+        [(database,)] = connection.execute(
+            "select path from duckdb_databases() where database_name = current_database()"
+        ).fetchall()
+        reading = read_export(
+            connection, folder, file_format, tables, new_workspace(Path(f"{database}.reading")), **how
+        )
+        connection.register("part_files_read", reading.part_files)
+        connection.execute("create or replace table raw.part_files as from part_files_read")
+        connection.unregister("part_files_read")
     _read[build_id] = pa.concat_tables([reading.part_files, reading.erasure_files])
-    connection.register("part_files_read", reading.part_files)
-    connection.execute("create or replace table raw.part_files as from part_files_read")
-    connection.unregister("part_files_read")
     is_calibrated = (folder / CALIBRATED).exists()
     connection.execute(
         "create or replace table raw.export as select ?::varchar as raw_folder, ?::varchar as raw_format,"
@@ -130,6 +136,35 @@ def read_into_warehouse(
         for verdict in reading.verdicts
     ]
     return verdict_table(verdicts, build_id, "files")
+
+
+def _read_for_spark(
+    connection: SparkConnection, folder: Path, file_format: str, tables: Sequence[DeclaredTable], how: dict[str, Any]
+) -> Reading:
+    """The same by a DuckDB in this process, and the views of schema ``raw`` on Spark."""
+    from rapport.reading.on_spark import offer_on_spark
+    from rapport.spark.settings import reading_folder
+
+    workspace = new_workspace(reading_folder())
+    with _duckdb_of_its_own(workspace) as reader:
+        reading = read_export(reader, folder, file_format, tables, workspace, **how)
+        offer_on_spark(connection, reader, reading, workspace)
+    return reading
+
+
+def _duckdb_of_its_own(workspace: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory, set as the profile sets that of a build."""
+    connection = duckdb.connect(
+        config={
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": os.environ.get("RAPPORT_MEMORY", "50%"),
+            "temp_directory": str(workspace / "spill"),
+        }
+    )
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
 
 
 def files_stood_still(part_files: pa.Table, layer: str) -> pa.Table:
@@ -159,6 +194,9 @@ def unreadable_rows(connection: duckdb.DuckDBPyConnection, part_files: pa.Table)
 
     Reads all files whole: asked when something that reads the views has failed. ``part_files``: ``raw.part_files``.
     """
+    if is_spark(connection):
+        with duckdb.connect() as reader:
+            return unreadable_rows(reader, part_files)
     changed = set(changed_files(part_files))
     files: dict[str, list[str]] = {}
     for table, file in damaged_files(connection, part_files):

@@ -34,3 +34,32 @@ def materialize(rows, connection):
 
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
+
+{#- Spark has no `create or replace table` for Parquet, and writes Python's rows through the submission method `local`
+    (python/dbt_rapport/spark.py). -#}
+{% materialization rebuilt, adapter='spark', supported_languages=['sql', 'python'] %}
+    {%- set target = this.incorporate(type=config.get('rebuilt_as', 'table')) %}
+    {%- set existing = load_cached_relation(this) %}
+    {{ run_hooks(pre_hooks) }}
+    {%- if existing is not none and (existing.type != target.type or target.type == 'table') %}
+        {%- do adapter.drop_relation(existing) %}
+    {%- endif %}
+    {%- if model['language'] == 'python' %}
+    {% call statement('main', language='python') -%}
+{{ compiled_code }}
+    {%- endcall %}
+    {%- elif target.type == 'view' %}
+    {% call statement('main') -%}
+        create or replace view {{ target }} as
+        {{ sql }}
+    {%- endcall %}
+    {%- else %}
+    {% call statement('main') -%}
+        create table {{ target }} {{ file_format_clause() }} as
+        {{ sql }}
+    {%- endcall %}
+    {%- endif %}
+    {{ run_hooks(post_hooks) }}
+
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}

@@ -1,0 +1,103 @@
+"""Errors of Spark as those of DuckDB, by which the code tells them apart, and in words for whoever must act.
+
+A message of Spark's quotes the value that it stumbled over. What is raised here names tables, columns and Spark's own
+name of the error, and no value.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import duckdb
+
+CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+)((?:\.[A-Z0-9_]+)*)\]")
+"""How every message of Spark's begins, from Spark 3.4 on."""
+NAMES = re.compile(r"`[^`\n]+`(?:\.`[^`\n]+`)*")
+OWN_WORDS = re.compile(r"\[USER_RAISED_EXCEPTION\] (.*?)(?: SQLSTATE: \w{5}|\Z)", re.DOTALL)
+
+MISSING_TABLE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "VIEW_NOT_FOUND", "ROUTINE_NOT_FOUND")
+MISSING_COLUMN = ("UNRESOLVED_COLUMN", "UNRESOLVED_FIELD", "UNRESOLVED_ROUTINE", "FIELD_NOT_FOUND")
+NOT_SQL = ("PARSE_SYNTAX_ERROR", "PARSE_EMPTY_STATEMENT")
+NO_CAST = ("CAST_INVALID_INPUT", "CAST_OVERFLOW", "CANNOT_PARSE_TIMESTAMP", "INVALID_ARRAY_INDEX")
+NO_FORMAT = ("DATA_SOURCE_NOT_FOUND", "UNSUPPORTED_TABLE_TYPE", "UNSUPPORTED_DATA_SOURCE_FOR_DIRECT_QUERY")
+NO_RIGHT = re.compile(
+    r"AccessControlException|AccessDenied|PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS|Permission denied|does not have"
+    r" privilege|403 Forbidden"
+)
+NO_SERVER = re.compile(
+    r"Connection refused|TTransportException|Could not connect|Name or service not known|timed out|nodename nor"
+    r" servname",
+    re.IGNORECASE,
+)
+NO_JAVA = re.compile(r"JAVA_GATEWAY_EXITED|Java gateway process exited|JAVA_HOME is not set|Unable to locate a Java")
+NO_CLASS = re.compile(r"ClassNotFoundException|NoClassDefFoundError")
+OLD_JAVA = re.compile(r"UnsupportedClassVersionError")
+
+
+def as_duckdb(error: BaseException) -> duckdb.Error:
+    """The error that DuckDB would raise: its class, and a text that quotes no value."""
+    if isinstance(error, duckdb.Error):
+        return error
+    text = str(error)
+    own = OWN_WORDS.search(text)
+    if own:
+        return duckdb.InvalidInputException(f"Invalid Input Error: {own[1]}")
+    name, condition = condition_of(text)
+    named = NAMES.search(text) if name else None  # the first name is that of what is wrong, others are proposals
+    names = named[0].replace("`", "") if named else ""
+    if name in MISSING_TABLE:
+        return duckdb.CatalogException(f"Catalog Error: Table with name {names} does not exist")
+    if name in MISSING_COLUMN:
+        return duckdb.BinderException(f"Binder Error: {names} not found ({condition})")
+    if name in NOT_SQL:
+        return duckdb.ParserException(f"Parser Error: Spark cannot parse the query ({condition})")
+    if name in NO_CAST:
+        return duckdb.ConversionException(f"Conversion Error: Spark cannot convert a value ({condition})")
+    known = explained(error)
+    if known:
+        return duckdb.IOException(f"IO Error: {known}")
+    if name and type(error).__name__ in ("AnalysisException", "DbtDatabaseError") and names:
+        return duckdb.BinderException(f"Binder Error: Spark cannot resolve the query ({condition})")
+    return duckdb.Error(f"Spark Error: {condition or type(error).__name__}")
+
+
+def condition_of(text: str) -> tuple[str, str]:
+    """Spark's name of an error, without and with what makes it more precise; empty for a text that has none."""
+    found = CONDITION.search(text)
+    return (found[1], found[1] + found[2]) if found else ("", "")
+
+
+def explained(error: BaseException) -> str | None:
+    """What is missing and what to do, for an error about the machine, the connection or rights; ``None`` for others."""
+    text = f"{type(error).__name__}: {error}"
+    name, condition = condition_of(text)
+    tables = NAMES.findall(text)
+    table = tables[0].replace("`", "") if tables else "a table"
+    if NO_JAVA.search(text):
+        return (
+            "Spark needs Java, and none was found by JAVA_HOME or PATH: install a Java runtime of version 17 or later"
+            " (Debian: apt-get install openjdk-17-jre-headless)"
+        )
+    if OLD_JAVA.search(text):
+        return "this Java is too old for Spark: install a Java runtime of version 17 or later and point JAVA_HOME to it"
+    if NO_RIGHT.search(text):
+        return f"Spark has no permission for {table}: ask its owner for the right to read or write it"
+    if name in NO_FORMAT or NO_CLASS.search(text):
+        return (
+            f"{table} is of a format that this Spark cannot read ({condition or 'a class is missing'}): add the jar of"
+            " that format to the session or the cluster (spark.jars.packages), or offer the table as Parquet"
+        )
+    if NO_SERVER.search(text):
+        return "Spark's server does not answer: check host, port and token of the profile, and that the cluster runs"
+    if name == "LOCATION_ALREADY_EXISTS":
+        return (
+            f"{table} cannot be made, because its folder holds files of no table: remove them, or end the other build"
+        )
+    return None
+
+
+def keep_quiet() -> None:
+    """Let Spark's Python side log nothing: it writes whole queries and the values that they stumbled over."""
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j", "pyspark"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
