@@ -129,7 +129,7 @@ counts_of_all as (
 
 ),
 
--- People fall into buckets by a hash of their id: of people in different buckets nobody is counted twice.
+-- People fall into buckets by the end of their id: of people in different buckets nobody is counted twice.
 by_type as (
 
     select
