@@ -72,6 +72,11 @@ benchmark: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(BENCHMARK)
 	$(BIN)/python -m benchmarks.report
 
+## make benchmark-spark  a build on Spark beside one on DuckDB, to 1 million participants, into docs/engines.md (BENCHMARK="--sizes 3k")
+.PHONY: benchmark-spark
+benchmark-spark: $(VENV)/.development $(VENV)/.spark
+	$(BIN)/python -m benchmarks.spark $(BENCHMARK)
+
 ## make lint      ruff, mypy and sqlfluff
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
@@ -135,6 +140,24 @@ $(VENV)/.postgres: requirements-postgres.lock $(VENV)/.runtime
 	$(INSTALL) --require-hashes -r requirements-postgres.lock
 	@touch $@
 
+## make build-spark  the same build on Spark in a session of this machine, which needs Java 17 (docs/engines.md), then where the marts are
+.PHONY: build-spark test-spark
+build-spark: $(VENV)/.spark
+	$(BIN)/dbt build --target spark --exclude-resource-type unit_test
+	@echo
+	@echo "Published to $${RAPPORT_SPARK_WAREHOUSE:-warehouse/spark}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
+	@echo "  $(BIN)/dbt --quiet show --target spark --limit 10 --inline 'select * from marts.eligibility_flow'"
+	@echo "Who reads without Spark opens the marts' snapshot, $${RAPPORT_MARTS:-warehouse/marts.duckdb}."
+
+## make test-spark   every golden cohort and the twin on both engines, equal to the last bit, and what breaks a build on Spark (an hour)
+test-spark: $(VENV)/.development $(VENV)/.spark
+	$(BIN)/pytest -m 'long or not long' tests/python/test_engines.py tests/python/test_spark_builds.py
+
+$(VENV)/.spark: requirements-spark.lock $(VENV)/.runtime
+	@$(BIN)/python -m rapport.spark.java
+	$(INSTALL) --require-hashes -r requirements-spark.lock
+	@touch $@
+
 ## make semantic  MetricFlow in an environment of its own, and the tests of the metrics (docs/semantic-layer.md)
 SEMANTIC_VENV := .venv-semantic
 semantic: $(SEMANTIC_VENV)/.installed $(VENV)/.development
@@ -167,13 +190,14 @@ lock:
 	$(LOCK) -c requirements-dev.lock pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements-dev.lock --extra postgres pyproject.toml -o requirements-postgres.lock
 	$(LOCK) -c requirements-dev.lock --extra semantic pyproject.toml -o requirements-semantic.lock
+	$(LOCK) -c requirements-dev.lock --extra spark pyproject.toml -o requirements-spark.lock
 
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-strip-extras --no-header --no-annotate
 
 ## make clean     what can be made again: environments, target, logs, reports, and the databases in warehouse/
 clean:
-	rm -rf $(VENV) $(CLI_VENV) $(SEMANTIC_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal
+	rm -rf $(VENV) $(CLI_VENV) $(SEMANTIC_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal warehouse/spark
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -154,6 +154,11 @@
     cast(current_timestamp() as timestamp_ntz)
 {%- endmacro %}
 
+{#- What dbt itself asks for, in the freshness of sources: its own for Spark has the zone of the machine. -#}
+{% macro spark__current_timestamp() -%}
+    {{ utc_now() }}
+{%- endmacro %}
+
 {#- A text as a literal: in Spark a backslash begins an escape. -#}
 {% macro text_literal(text) -%}
     {{ return(adapter.dispatch('text_literal', 'rapport')(text | string)) }}
@@ -215,4 +220,18 @@
 {% macro spark__dateadd(datepart, interval, from_date_or_timestamp) -%}
     {%- if datepart != 'day' %}{% do exceptions.raise_compiler_error('days only') %}{% endif %}
     date_add(cast({{ from_date_or_timestamp }} as date), cast({{ interval }} as int))
+{%- endmacro %}
+
+{#- `as`, of a common table expression that the engine is to work out once and not to rewrite together with what reads it:
+    DuckDB takes longer to plan some than to run them, Spark knows no such word and needs none. -#}
+{% macro as_it_stands() -%}
+    {{ return(adapter.dispatch('as_it_stands', 'rapport')()) }}
+{%- endmacro %}
+
+{% macro default__as_it_stands() -%}
+    as
+{%- endmacro %}
+
+{% macro duckdb__as_it_stands() -%}
+    as materialized
 {%- endmacro %}

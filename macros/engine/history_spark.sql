@@ -115,9 +115,13 @@
     {{ return(modules.re.search('\\w+\\.history_\\w+', text).group(0)) }}
 {% endmacro %}
 
+{% macro spark__kind_of_history(view) %}
+    {{ return('history ' ~ local_md5(spark__histories()[view] | string)) }}
+{% endmacro %}
+
 {% macro spark__show_history(view, table) %}
     {%- do run_query(
-        'create or replace view ' ~ view ~ ' as ' ~ spark__histories()[view].query | replace('{table}', table)
+        'create or replace view ' ~ view ~ " comment '" ~ spark__kind_of_history(view) ~ "' as " ~ spark__histories()[view].query | replace('{table}', table)
     ) %}
 {% endmacro %}
 
@@ -143,25 +147,31 @@
 
 {% macro spark__create_build_history() %}
     {%- if execute %}
-    {%- for schema in ['ops', 'audit', 'raw', 'marts', 'candidates', 'rules'] %}
+    {%- set schemas = run_query('show schemas').columns[0].values() %}
+    {%- for schema in ['ops', 'audit', 'raw', 'marts', 'candidates', 'rules'] if schema not in schemas %}
         {%- do run_query('create schema if not exists ' ~ schema) %}
     {%- endfor %}
-    {%- do run_query(
-        'create view if not exists ops.current_build as select cast(null as string) as build_id,'
-        ~ ' cast(null as bigint) as build_number, cast(null as string) as build_before'
-    ) %}
-    {%- set there = relations_of('ops') + relations_of('audit') %}
-    {%- set there = there | map(attribute='name') | list %}
+    {%- set there = names_in('ops') + names_in('audit') %}
+    {%- if 'current_build' not in there %}
+        {%- do run_query(
+            'create view ops.current_build as select cast(null as string) as build_id,'
+            ~ ' cast(null as bigint) as build_number, cast(null as string) as build_before'
+        ) %}
+    {%- endif %}
     {%- for view, history in spark__histories().items() %}
-        {%- set table = spark__table_of_history(view) if view.split('.')[1] in there else history.table %}
+        {%- set text = run_query('show create table ' ~ view).rows[0][0] if view.split('.')[1] in there else '' %}
+        {%- set table = modules.re.search('\\w+\\.history_\\w+', text).group(0) if text else history.table %}
+        {#- The view says by its comment which columns and which query it is of. #}
+        {%- if spark__kind_of_history(view) not in text %}
         {%- set declared = [] %}
         {%- for name, type in history.columns.items() %}{% do declared.append(name ~ ' ' ~ type) %}{% endfor %}
         {%- do run_query('create table if not exists ' ~ table ~ ' (' ~ declared | join(', ') ~ ') using parquet') %}
-        {%- set known = column_names_of(table.split('.')[0], table.split('.')[1]) %}
+        {%- set known = run_query('show columns in ' ~ table).columns[0].values() | list %}
         {%- for name, type in history.columns.items() if name not in known %}
             {%- do run_query('alter table ' ~ table ~ ' add columns (' ~ name ~ ' ' ~ type ~ ')') %}
         {%- endfor %}
         {%- do spark__show_history(view, table) %}
+        {%- endif %}
     {%- endfor %}
     {%- endif %}
     {{ return('') }}
@@ -195,17 +205,16 @@
     {%- for build in run_query('select build_id, build_before from ops.current_build').rows[0] if build %}
         {%- do published.append(build | replace('-', '')) %}
     {%- endfor %}
+    {%- set schemas = run_query('show schemas').columns[0].values() %}
     {%- for schema in [
         'raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'instruments', 'audit', 'ops'
-    ] %}
-        {%- for relation in relations_of(schema) %}
-            {%- set build = relation.name.rpartition('__')[2] %}
-            {%- set is_published = build in published and schema ~ '.' ~ relation.name.rpartition('__')[0] in names %}
-            {%- set is_history = schema == 'ops' and not relation.name.startswith('history_') %}
-            {%- if schema ~ '.' ~ relation.name not in names and not is_published and not is_history %}
-                {%- do run_query(
-                    'drop ' ~ relation.type ~ ' if exists ' ~ schema ~ '.' ~ relation.name ~ (' purge' if relation.type == 'table' else '')
-                ) %}
+    ] if schema in schemas %}
+        {%- for name in names_in(schema) %}
+            {%- set build = name.rpartition('__')[2] %}
+            {%- set is_published = build in published and schema ~ '.' ~ name.rpartition('__')[0] in names %}
+            {%- set is_of_history = schema == 'ops' and not name.startswith('history_') %}
+            {%- if schema ~ '.' ~ name not in names and not is_published and not is_of_history %}
+                {%- do spark__drop(schema, name) %}
             {%- endif %}
         {%- endfor %}
     {%- endfor %}
@@ -223,7 +232,7 @@
 {% macro spark__hold_the_warehouse() %}
     {%- if is_build() and adapter.shares_metastore() %}
     {%- do run_query('create schema if not exists ops') %}
-    {%- if 'build_in_progress' in relations_of('ops') | map(attribute='name') | list %}
+    {%- if 'build_in_progress' in names_in('ops') %}
         {%- set held = run_query('select build_id, cast(started_at as string) from ops.build_in_progress').rows[0] %}
         {%- if held[0] != env_var('RAPPORT_TAKE_OVER', '') %}
             {%- do exceptions.raise_compiler_error(
@@ -290,7 +299,7 @@
 {% macro spark__end_build(results) %}
     {%- if is_build() %}
     {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list %}
-    {%- set read = relations_of('raw') | map(attribute='name') | list %}
+    {%- set read = names_in('raw') %}
     {%- set was_read = 'part_files' in read and 'export' in read %}
     {%- set gates = {} %}
     {%- for result in results if result.node.name.startswith('gate_') %}
@@ -315,6 +324,9 @@
         )
     ) %}
     {%- do forget_earlier_verdicts() %}
+    {%- if run_query('select build_id from ops.current_build').rows[0][0] == invocation_id %}
+        {%- do adapter.write_publication() %}
+    {%- endif %}
     {%- if adapter.shares_metastore() %}
         {%- do run_query('drop view if exists ops.build_in_progress') %}
     {%- endif %}

@@ -87,10 +87,12 @@
     {%- do run_query('create table ' ~ table_of_this_build(this) ~ ' using parquet as ' ~ sql) %}
     {%- do record_publication(marts) %}
     {%- set moved = [] %}
+    {%- set shown = names_in('marts') + names_in(this.schema) %}
+    {%- set there = names_in('candidates') + names_in(this.schema) %}
     {%- for mart in marts + [none] %}
         {%- set view = 'marts.' ~ mart.alias if mart else target | string %}
         {%- set candidate = mart.schema ~ '.' ~ mart.alias if mart else this.schema ~ '.' ~ this.identifier %}
-        {%- if spark__prepare_mart(view, candidate, mart, old, old_suffix, new) %}
+        {%- if spark__prepare_mart(view, candidate, mart, old, old_suffix, new, shown, there) %}
             {%- do moved.append((view, candidate, mart)) %}
         {%- endif %}
     {%- endfor %}
@@ -115,6 +117,7 @@
     {%- endif %}
     {%- do spark__drop_earlier_tables([new] if forgets else [new, old_suffix]) %}
     {%- do forget_earlier_figures() %}
+    {%- if forgets %}{% do adapter.erase_lines() %}{% endif %}
     {{ run_hooks(post_hooks) }}
 
     {{ return({'relations': [target]}) }}
@@ -122,19 +125,20 @@
 
 {#- Let a view show the old tables as it does, and the new ones as soon as `ops.current_build` names them. Returns whether the
     view keeps its old columns until then, because the contract has changed. -#}
-{% macro spark__prepare_mart(view, candidate, mart, old, old_suffix, new) %}
-    {%- set schema, name = candidate.split('.') %}
-    {%- set there = relations_of(schema) | map(attribute='name') | list %}
-    {%- set shown = relations_of(view.split('.')[0]) | map(attribute='name') | list %}
+{% macro spark__prepare_mart(view, candidate, mart, old, old_suffix, new, shown, there) %}
     {%- set new_table = candidate ~ '__' ~ new %}
     {%- set old_table = candidate ~ '__' ~ old_suffix %}
-    {%- if not old or name ~ '__' ~ old_suffix not in there or view.split('.')[1] not in shown %}
+    {%- if not old or view.split('.')[1] not in shown or old_table.split('.')[1] not in there %}
         {%- do spark__show_mart(view, mart, [new_table], [invocation_id]) %}
         {{ return(false) }}
     {%- endif %}
     {%- set before, after = {}, {} %}
     {%- for row in run_query('describe ' ~ old_table).rows %}{% do before.update({row[0]: row[1]}) %}{% endfor %}
-    {%- for row in run_query('describe ' ~ new_table).rows %}{% do after.update({row[0]: row[1]}) %}{% endfor %}
+    {%- if mart %}
+        {%- for column in columns_of(mart).values() %}{% do after.update({column.name: type_of(column.data_type)}) %}{% endfor %}
+    {%- else %}
+        {%- do after.update(before) %}
+    {%- endif %}
     {%- if before == after and before.keys() | list == after.keys() | list %}
         {%- do spark__show_mart(view, mart, [old_table, new_table], [old, invocation_id]) %}
         {{ return(false) }}
@@ -183,11 +187,9 @@
         {%- do schemas.append(node.schema) %}
     {%- endfor %}
     {%- for schema in schemas | unique %}
-        {%- for relation in relations_of(schema) if modules.re.fullmatch('.+__[0-9a-f]{32}', relation.name) %}
-            {%- if schema ~ '.' ~ relation.name[:-34] in names and relation.name[-32:] not in kept %}
-                {%- do run_query(
-                    'drop ' ~ relation.type ~ ' if exists ' ~ schema ~ '.' ~ relation.name ~ (' purge' if relation.type == 'table' else '')
-                ) %}
+        {%- for name in names_in(schema) if modules.re.fullmatch('.+__[0-9a-f]{32}', name) %}
+            {%- if schema ~ '.' ~ name[:-34] in names and name[-32:] not in kept %}
+                {%- do spark__drop(schema, name) %}
             {%- endif %}
         {%- endfor %}
     {%- endfor %}

@@ -16,7 +16,7 @@
     {%- if execute and flags.WHICH == 'run' %}
     {%- for seed in graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed') %}
         {%- do run_query('create schema if not exists ' ~ seed.schema) %}
-        {%- if seed.alias not in relations_of(seed.schema) | map(attribute='name') | list %}
+        {%- if seed.alias not in names_in(seed.schema) %}
             {%- set relation = api.Relation.create(schema=seed.schema, identifier=seed.alias) %}
             {%- do adapter.load_seed(relation, seed.original_file_path, seed.config.column_types) %}
         {%- endif %}

@@ -16,32 +16,26 @@
     {{ return('') }}
 {%- endmacro %}
 
-{#- The relations of a schema, as `{'name': …, 'type': 'table' or 'view'}`, as they are now: dbt's cache does not know what
-    Python and hooks have made. Spark has no information_schema. -#}
-{% macro relations_of(schema) -%}
-    {{ return(adapter.dispatch('relations_of', 'rapport')(schema)) }}
+{#- The names of the tables and views of a schema that is there, as they are now: dbt's cache does not know what Python and hooks
+    have made. Spark has no information_schema. -#}
+{% macro names_in(schema) -%}
+    {{ return(adapter.dispatch('names_in', 'rapport')(schema)) }}
 {%- endmacro %}
 
-{% macro default__relations_of(schema) -%}
-    {%- set found = [] %}
-    {%- for row in run_query(
-        "select table_name, case when table_type = 'VIEW' then 'view' else 'table' end from information_schema.tables"
-        ~ " where table_schema = '" ~ schema ~ "' order by table_name"
-    ).rows %}
-        {%- do found.append({'name': row[0], 'type': row[1]}) %}
-    {%- endfor %}
-    {{ return(found) }}
+{% macro default__names_in(schema) -%}
+    {{ return(run_query(
+        "select table_name from information_schema.tables where table_schema = '" ~ schema ~ "'"
+    ).columns[0].values() | list) }}
 {%- endmacro %}
 
-{% macro spark__relations_of(schema) -%}
-    {%- set found = [] %}
-    {%- if schema in run_query('show schemas').columns[0].values() %}
-        {%- set views = run_query('show views in ' ~ schema).columns[1].values() | list %}
-        {%- for name in run_query('show tables in ' ~ schema).columns[1].values() | sort %}
-            {%- do found.append({'name': name, 'type': 'view' if name in views else 'table'}) %}
-        {%- endfor %}
-    {%- endif %}
-    {{ return(found) }}
+{% macro spark__names_in(schema) -%}
+    {{ return(run_query('show tables in ' ~ schema).columns[1].values() | list) }}
+{%- endmacro %}
+
+{#- Drop a table with its files, or a view: which of the two it is Spark wants to be told. -#}
+{% macro spark__drop(schema, name) -%}
+    {%- set is_view = run_query('show views in ' ~ schema ~ " like '" ~ name ~ "'").rows %}
+    {%- do run_query('drop ' ~ ('view' if is_view else 'table') ~ ' if exists ' ~ schema ~ '.' ~ name ~ ('' if is_view else ' purge')) %}
 {%- endmacro %}
 
 {#- The names of the columns of a table or view, none where there is no such one. -#}
@@ -56,7 +50,7 @@
 {%- endmacro %}
 
 {% macro spark__column_names_of(schema, name) -%}
-    {%- if name not in relations_of(schema) | map(attribute='name') | list %}
+    {%- if name not in names_in(schema) %}
         {{ return([]) }}
     {%- endif %}
     {{ return(run_query('show columns in ' ~ schema ~ '.' ~ name).columns[0].values() | list) }}

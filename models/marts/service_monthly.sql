@@ -108,16 +108,24 @@ counts as (
 
 ),
 
+-- An engine that computes a CTE wherever it is named does so once: rows are repeated here, not the query that gives them.
+kinds as (
+
+    select 'own' as kind
+    union all
+    select 'all' as kind
+
+),
+
 counts_of_all as (
-    {% for provider_type in ['provider_type', "'all'"] %}
+
     select
-        month,
-        {{ provider_type }} as provider_type,
-        bucket,
-        {{ (of_sessions + of_ratings) | join(',\n        ') }}
+        counts.month,
+        case when kinds.kind = 'all' then 'all' else counts.provider_type end as provider_type,
+        counts.bucket,
+        counts.{{ (of_sessions + of_ratings) | join(',\n        counts.') }}
     from counts
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor %}
+    cross join kinds
 
 ),
 
@@ -164,18 +172,38 @@ first_months as (
 
 ),
 
-newcomers as (
+types as (
     {% for type in types %}
-    {%- set column = 'all_types' if type == 'all' else type %}
-    select
-        {{ column }} as month,
-        '{{ type }}' as provider_type,
-        {{ whole_sum('participants') }} as new_participants
-    from first_months
-    where {{ column }} is not null
-    group by {{ column }}
+    select '{{ type }}' as provider_type
     {% if not loop.last %}union all{% endif %}
     {%- endfor %}
+
+),
+
+months_of_newcomers as (
+
+    select
+        case types.provider_type
+            when 'therapist' then first_months.therapist
+            when 'coach' then first_months.coach
+            else first_months.all_types
+        end as month,
+        types.provider_type,
+        first_months.participants
+    from first_months
+    cross join types
+
+),
+
+newcomers as (
+
+    select
+        month,
+        provider_type,
+        {{ whole_sum('participants') }} as new_participants
+    from months_of_newcomers
+    where month is not null
+    group by month, provider_type
 
 ),
 
@@ -213,13 +241,12 @@ months as (
 ),
 
 every_month as (
-    {% for type in types %}
+
     select
-        month,
-        '{{ type }}' as provider_type
+        months.month,
+        types.provider_type
     from months
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor %}
+    cross join types
 
 ),
 
@@ -245,21 +272,37 @@ gathered as (
 
 ),
 
-measured as (
-    {% for measure, (numerator, denominator, participants) in measures.items() %}
-    select
-        month,
-        provider_type,
-        '{{ measure }}' as measure,
-        {{ numerator }} as numerator,
-        {{ denominator or 'cast(null as bigint)' }} as denominator,
-        {{ participants }} as people_at_least
-    from gathered
-    {%- if numerator in of_outcomes %}
-    where provider_type = 'all'
-    {%- endif %}
+measures as (
+    {% for measure in measures %}
+    select '{{ measure }}' as measure
     {% if not loop.last %}union all{% endif %}
     {%- endfor %}
+
+),
+
+measured as (
+
+    select
+        gathered.month,
+        gathered.provider_type,
+        measures.measure,
+        {%- for column in ['numerator', 'denominator', 'people_at_least'] %}
+        {%- set place = loop.index0 %}
+        case measures.measure
+            {%- for measure, parts in measures.items() if parts[place] %}
+            when '{{ measure }}' then {{ parts[place] }}
+            {%- endfor %}
+        end as {{ column }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from gathered
+    cross join measures
+    where
+        gathered.provider_type = 'all'
+        or measures.measure not in (
+            {%- for measure, parts in measures.items() if parts[0] in of_outcomes -%}
+            '{{ measure }}'{% if not loop.last %}, {% endif %}
+            {%- endfor -%}
+        )
 
 ),
 

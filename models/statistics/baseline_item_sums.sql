@@ -1,19 +1,23 @@
 -- Sums, squares and products of the five items of the baseline assessments of the cohort: all that Cronbach's alpha of the WHO-5 needs to know of them.
-{#- The rule of the baseline is that of baseline_and_followup, asked of the cohort alone: that view reads all assessments. The
-    findings refuse items that do not make the baseline scores. -#}
+{#- Of several assessments at the moment of the baseline the one with the smallest id is it, as in baseline_and_followup.
+    The findings refuse items that do not make the baseline scores. -#}
 -- depends_on: {{ ref('gate_candidates') }}
 {%- set items = ['item_1', 'item_2', 'item_3', 'item_4', 'item_5'] %}
 with
 
-cohort as (
+judged as (
 
-    select participant_id from {{ ref('analysis_cohort') }}
+    {{ judged_participants() }}
 
 ),
 
-care as (
+cohort as (
 
-    select * from {{ ref('care') }}
+    select
+        participant_id,
+        baseline_at
+    from judged
+    where is_eligible
 
 ),
 
@@ -30,16 +34,11 @@ at_baseline as (
         {%- for item in items %}
         assessments.{{ item }},
         {%- endfor %}
-        row_number() over (
-            partition by assessments.participant_id
-            order by assessments.completed_at desc, assessments.assessment_id asc
-        ) as place
+        row_number() over (partition by assessments.participant_id order by assessments.assessment_id) as place
     from assessments
-    inner join cohort on assessments.participant_id = cohort.participant_id
-    inner join care on assessments.participant_id = care.participant_id
-    where
-        assessments.completed_at < care.first_session_at
-        and {{ items | map('replace', 'item', 'assessments.item') | join(' + ') }} is not null
+    inner join cohort
+        on assessments.participant_id = cohort.participant_id and assessments.completed_at = cohort.baseline_at
+    where {{ items | map('replace', 'item', 'assessments.item') | join(' + ') }} is not null
 
 ),
 

@@ -160,7 +160,7 @@ clusters as (
 ),
 
 -- Sums over a cluster of the residual, and of the residual times each term.
-cluster_residuals as (
+cluster_residuals {{ as_it_stands() }} (
 
     select
         fits.*,

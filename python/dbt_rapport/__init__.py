@@ -64,12 +64,13 @@ class RapportPlugin(dbtPlugin):
         if command == "retry":
             state = getattr(flags, "STATE", None) or getattr(flags, "TARGET_PATH", None) or "target"
             refuse_retry(project_dir / state / "run_results.json")
-        prepare_engine(credentials_of_the_command())
+        credentials = credentials_of_the_command()
+        prepare_engine(credentials)
         settings = check_vars(project_dir, getattr(flags, "VARS", None) or {})
         hand_over(project_of_the_command(), settings)
         if command in BUILDS:
             start_audit(project_dir, settings.study)
-            add_callback_to_manager(LastWord(logs / "dbt.log"))
+            add_callback_to_manager(LastWord(logs / "dbt.log", is_on_spark=is_spark(credentials)))
 
 
 def credentials_of_the_command() -> Any:
@@ -78,9 +79,14 @@ def credentials_of_the_command() -> Any:
     return getattr((context.obj or {}).get("profile"), "credentials", None) if context is not None else None
 
 
+def is_spark(credentials: Any) -> bool:
+    """Whether the target of a command is Spark."""
+    return getattr(credentials, "type", "") == "spark"
+
+
 def prepare_engine(credentials: Any) -> None:
     """What an engine needs before dbt opens it; of DuckDB nothing, whose plugin is named in its profile."""
-    if getattr(credentials, "type", "") == "spark":
+    if is_spark(credentials):
         from dbt_rapport.spark import prepare
 
         prepare(credentials)
@@ -193,9 +199,10 @@ def refuse_retry(run_results: Path) -> None:
 class LastWord:
     """Listens to the events of a build; after dbt's last one it says what became of the marts, and why."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, is_on_spark: bool = False) -> None:
         """Nothing is published and nothing has failed. ``log``: where dbt logs."""
         self.log = log
+        self.is_on_spark = is_on_spark
         self.is_published = False
         self.is_over = False
         """Whether the command has ended: what comes then belongs to another one in the same process."""
@@ -238,45 +245,60 @@ class LastWord:
                 )
                 raise ExceptionExit(SnapshotError(self.snapshot_failure))
 
+    def warehouse(self) -> Path | None:
+        """The database file, or on Spark the folder of the tables, once the command has opened it."""
+        if self.is_on_spark:
+            from rapport.spark.settings import warehouse_folder
+
+            return warehouse_folder()
+        plugin = sys.modules.get("rapport.duckdb_plugin")
+        return plugin.Plugin.database if plugin is not None else None
+
     def show_snapshot(self) -> None:
         """The marts are committed: let those who read the snapshot have them, too."""
-        from rapport.duckdb_plugin import Plugin
-
+        warehouse = self.warehouse()
         try:
-            if Plugin.database is not None and (place := snapshot_of(Plugin.database)) is not None:
-                put_in_place(place, Plugin.database, get_invocation_id())
+            if warehouse is not None and (place := snapshot_of(warehouse)) is not None:
+                put_in_place(place, warehouse, get_invocation_id())
         except SnapshotError as error:
             self.snapshot_failure = str(error)
 
-    @staticmethod
-    def drop_snapshot() -> None:
+    def drop_snapshot(self) -> None:
         """Nothing is published: what this build wrote aside takes room for nobody."""
-        plugin = sys.modules.get("rapport.duckdb_plugin")
-        database = plugin.Plugin.database if plugin is not None else None
+        warehouse = self.warehouse()
         with contextlib.suppress(SnapshotError, OSError):
-            if database is not None and (place := snapshot_of(database)) is not None:
-                discard(place, database, get_invocation_id())
+            if warehouse is not None and (place := snapshot_of(warehouse)) is not None:
+                discard(place, warehouse, get_invocation_id())
 
     def erase(self) -> None:
         """After a publication without people whom the list names: no freed block and no old line may name them.
 
         Raises :class:`ExceptionExit`, by which dbt ends with an error, if that cannot be.
         """
-        # Loaded by now, in a build that has come this far; a command that builds nothing does without.
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.exceptions import ExceptionExit
 
-        from rapport.duckdb_plugin import Plugin
-        from rapport.erasure import ErasureError, forget_earlier_lines, rewrite_database
+        from rapport.erasure import ErasureError, forget_earlier_lines
 
-        dbts: Any = DuckDBConnectionManager.env()
-        dbts.close()  # dbt would keep the file open to the end of the process
         try:
-            if Plugin.database is not None and rewrite_database(Plugin.database):
+            if self._erased_from_tables():
                 forget_earlier_lines(self.log, get_invocation_id())
         except ErasureError as error:
             _say(f"marts were published, but an erasure is not finished. {error}", EventLevel.ERROR)
             raise ExceptionExit(error) from error
+
+    def _erased_from_tables(self) -> bool:
+        """Whether the list names anybody; what DuckDB's file has freed is overwritten, Spark has removed its files."""
+        if self.is_on_spark:
+            return bool(sys.modules["dbt_rapport.spark"].erases_lines)
+        # Loaded by now, in a build that has come this far; a command that builds nothing does without.
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        from rapport.duckdb_plugin import Plugin
+        from rapport.erasure import rewrite_database
+
+        dbts: Any = DuckDBConnectionManager.env()
+        dbts.close()  # dbt would keep the file open to the end of the process
+        return Plugin.database is not None and rewrite_database(Plugin.database)
 
     def conclude(self, is_success: bool) -> None:
         """The last message: an error with its reasons, a warning for a selection, nothing for a good build."""

@@ -200,15 +200,6 @@ class Moments(NamedTuple):
     sums: Mapping[str, Fraction]
     products: Mapping[Key, Fraction]
 
-    def __mul__(self, weight: object) -> Moments:
-        """Return the moments of people who each count ``weight`` times."""
-        assert isinstance(weight, Fraction)
-        return Moments(
-            self.n * weight,
-            {name: value * weight for name, value in self.sums.items()},
-            {name: value * weight for name, value in self.products.items()},
-        )
-
     def cross_products(self, terms: Sequence[str], n: int | None = None) -> CrossProducts:
         """Return means and centred cross-products of terms and outcome; ``n`` people if weights add up to them."""
         names = (*terms, study.OUTCOME)
@@ -223,17 +214,28 @@ class Moments(NamedTuple):
         return CrossProducts(terms, study.OUTCOME, n or int(self.n), [total / self.n for total in totals], matrix)
 
 
-def _total(parts: Iterable[Moments], names: Sequence[str]) -> Moments:
-    """Add moments up; of nobody all sums are 0."""
-    n, sums = Fraction(0), dict.fromkeys(names, Fraction(0))
-    products = {_key(a, b): Fraction(0) for a, b in itertools.combinations_with_replacement(names, 2)}
-    for part in parts:
-        n += part.n
-        for name in sums:
-            sums[name] += part.sums[name]
-        for key in products:
-            products[key] += part.products[key]
-    return Moments(n, sums, products)
+def _total(parts: Iterable[Moments], names: Sequence[str], weights: Sequence[Fraction] | None = None) -> Moments:
+    """Add moments up, each as often as its weight says (once without weights); of nobody all sums are 0."""
+    added = list(parts)
+    per_part, over = _over_one_denominator([Fraction(1)] * len(added) if weights is None else weights)
+
+    def total(values: Iterable[Fraction]) -> Fraction:
+        # Whole numbers over one denominator: a fraction is reduced once, and not at every step.
+        numerators, below = _over_one_denominator(list(values))
+        return Fraction(sum(a * b for a, b in zip(numerators, per_part, strict=True)), below * over)
+
+    keys = [_key(a, b) for a, b in itertools.combinations_with_replacement(names, 2)]
+    return Moments(
+        total(part.n for part in added),
+        {name: total(part.sums[name] for part in added) for name in names},
+        {key: total(part.products[key] for part in added) for key in keys},
+    )
+
+
+def _over_one_denominator(values: Sequence[Fraction]) -> tuple[list[int], int]:
+    """Return the numerators of fractions over their least common denominator, and that."""
+    denominator = math.lcm(*(value.denominator for value in values))
+    return [value.numerator * (denominator // value.denominator) for value in values], denominator
 
 
 def _read_moments(table: str, frame: pd.DataFrame, variants: Sequence[str], variables: Sequence[str]) -> list[Moments]:
@@ -388,8 +390,7 @@ def _read_raters(frame: pd.DataFrame, design: Design) -> _Raters:
     # Weights are relative: they are made to add up to the number of raters.
     scale = n / math.fsum(size / chance for size, chance in zip(raters, chances, strict=True))
     weights = [Fraction(scale / chance) for chance in chances]
-    whole = _total((one * weight for one, weight in zip(moments, weights, strict=True)), design.names)
-    return _Raters(classes, n, weights, whole)
+    return _Raters(classes, n, weights, _total(moments, design.names, weights))
 
 
 # --- Providers ----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import unwrap
@@ -23,6 +23,8 @@ from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metrics import (
     ColumnValuesBetween,
     ColumnValuesInSet,
@@ -149,6 +151,26 @@ class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
 # Great Expectations writes a rule's values into the query for the rows that break it. It does not know DuckDB's `$1`,
 # and takes any 2 in the query (of item_2, say) for proof that the value 2 has been filled in. SQLAlchemy's literals do.
 metrics_util._check_has_unsubstituted_params = lambda _, compiled: bool(compiled.params)
+
+
+_configurations: dict[int, tuple[Expectation, ExpectationConfiguration]] = {}
+"""The configurations of the expectations that are being judged, by identity: an expectation cannot be hashed."""
+_make_configuration: Callable[[Expectation], ExpectationConfiguration] = Expectation.configuration.fget
+
+
+def new_configuration(expectation: Expectation) -> ExpectationConfiguration:
+    """The configuration of an expectation, to be changed at will."""
+    return _make_configuration(expectation)
+
+
+def _configuration_of(expectation: Expectation) -> ExpectationConfiguration:
+    """The same each time: Great Expectations asks for it some sixty times a judgement and would make it anew."""
+    if id(expectation) not in _configurations:
+        _configurations[id(expectation)] = expectation, _make_configuration(expectation)
+    return _configurations[id(expectation)][1]
+
+
+Expectation.configuration = property(_configuration_of)
 
 
 def _raw(sql: str) -> sqlalchemy.TextClause:
@@ -368,6 +390,7 @@ def engine_on(connection: duckdb.DuckDBPyConnection) -> Iterator[DuckDBExecution
     try:
         yield DuckDBExecutionEngine(engine=pool)
     finally:
+        _configurations.clear()
         pool.dispose()
         cursor.close()
 

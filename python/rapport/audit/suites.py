@@ -435,9 +435,11 @@ class _Judge:
 
     def _configurations(self, expectations: Iterable[Any], result_format: Any = None) -> list[Any]:
         """Great Expectations' form of some expectations, parameters filled in."""
+        from rapport.audit.engine import new_configuration
+
         configurations = []
         for expectation in expectations:
-            configuration = expectation.configuration
+            configuration = new_configuration(expectation)
             configuration.kwargs["result_format"] = result_format or (
                 "BOOLEAN_ONLY" if hasattr(expectation, "map_metric") else "BASIC"
             )

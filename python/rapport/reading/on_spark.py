@@ -109,13 +109,16 @@ def _selects(
         kinds = _kinds(connection, group)
         for signature in dict.fromkeys(kinds.values()):
             files = [file for file in group.files if kinds[file] == signature]
-            source = f"{name}_{number}"
-            number += 1
             as_it_lies = _as_it_lies(reader, group, dict(signature), files)
             if as_it_lies is not None:
-                _source(spark, source, _glob(files), as_it_lies.types)
-                yield as_it_lies.select(reader, f"{SCHEMA}.{source}")
+                for place in _places(files):
+                    source = f"{name}_{number}"
+                    number += 1
+                    _source(spark, source, place, as_it_lies.types)
+                    yield as_it_lies.select(reader, f"{SCHEMA}.{source}")
                 continue
+            source = f"{name}_{number}"
+            number += 1
             path = workspace / f"{source}.parquet"
             rows = reader.parquet_select(Group(group.columns, files))
             connection.execute(f"copy ({rows}) to {literal(str(path))} (format parquet)")
@@ -202,9 +205,11 @@ def _typed(declared: str) -> str:
     return {"varchar": "string", "integer": "int", "boolean": "boolean", "timestamp": "timestamp_ntz"}[declared]
 
 
-def _glob(files: list[str]) -> str:
-    """Some files as one path of Spark's."""
-    return files[0] if len(files) == 1 else "{" + ",".join(files) + "}"
+def _places(files: list[str]) -> list[str]:
+    """Paths that together are the files: their folder if it holds nothing else, because Hive knows no list of paths."""
+    folder = Path(files[0]).parent
+    seen = {str(path) for path in folder.iterdir() if not path.name.startswith((".", "_"))}
+    return [str(folder)] if len(files) > 1 and seen == set(files) else files
 
 
 def _source(spark: SparkConnection, name: str, path: str, types: dict[str, str]) -> str:

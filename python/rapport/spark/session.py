@@ -1,7 +1,7 @@
 """The Spark session of this process: one Java machine, one metastore, one build at a time.
 
-Before Java is started its folder is made and a lock is waited for, as for DuckDB's file: two sessions on one Derby metastore
-end in a page of Java.
+Before Java is started its folder is made and a lock is waited for, as for DuckDB's file: two sessions on one Derby
+metastore end in a page of Java.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
-import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 from rapport.messages import escape_controls
+from rapport.spark.java import SparkSessionError, check_java
 from rapport.spark.settings import (
     WAREHOUSE,
     has_metastore_of_its_own,
@@ -26,17 +26,6 @@ from rapport.spark.settings import (
     warehouse_folder,
 )
 from rapport.warehouse import lock_wait
-
-JAVA_AT_LEAST = 17
-HOW_TO_GET_JAVA = (
-    "install a JRE 17 or later (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17;"
-    " others: adoptium.net), or let JAVA_HOME name it"
-)
-
-
-class SparkSessionError(Exception):
-    """No session can be started; says what is missing and what to do."""
-
 
 _session: Any = None
 _lock: IO[str] | None = None
@@ -61,26 +50,6 @@ def is_started() -> bool:
     return _session is not None
 
 
-def check_java() -> None:
-    """Look for Java, because pyspark ends without a word of it.
-
-    Raises :class:`SparkSessionError` if there is none, or one that is too old.
-    """
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which(str(Path(home, "bin", "java"))) if home else shutil.which("java")
-    if java is None:
-        where = f"JAVA_HOME is {escape_controls(home)}, where there is none" if home else "none is on the PATH"
-        raise SparkSessionError(f"Spark needs Java, and {where}: {HOW_TO_GET_JAVA}; nothing was read")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
-    if found is None or int(found.group(1)) < JAVA_AT_LEAST:
-        version = found.group(1) if found else "of an unknown version"
-        raise SparkSessionError(
-            f"Spark needs Java {JAVA_AT_LEAST} or later, and {escape_controls(java)} is {version}:"
-            f" {HOW_TO_GET_JAVA}; nothing was read"
-        )
-
-
 def lock_warehouse() -> None:
     """Hold the folder of the tables for this process, as soon as no other one does.
 
@@ -95,7 +64,8 @@ def lock_warehouse() -> None:
         _lock = (folder / "lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise SparkSessionError(
-            f"{WAREHOUSE}: {shown}: the folder of the tables cannot be made: {error.strerror or error}; nothing was read"
+            f"{WAREHOUSE}: {shown}: the folder of the tables cannot be made: {error.strerror or error};"
+            " nothing was read"
         ) from error
     if not has_metastore_of_its_own():
         return
@@ -133,10 +103,30 @@ def _started(options: Mapping[str, str]) -> Any:
     builder = SparkSession.builder
     for name, value in options.items():
         builder = builder.config(name, value)
+    with tempfile.TemporaryFile() as said:
+        try:
+            with _stderr_into(said.fileno()):
+                started = builder.enableHiveSupport().getOrCreate()
+                started.sparkContext.setLogLevel("OFF")
+        except Exception as error:  # whatever Java says
+            said.seek(0)
+            lines = [*str(error).splitlines(), *said.read().decode(errors="replace").splitlines()]
+            telling = [line for line in lines if re.search(r"Error|Exception|Could not|Invalid", line)]
+            why = (telling or lines or [type(error).__name__])[0]
+            raise SparkSessionError(
+                f"the Spark session cannot be started: {escape_controls(why.strip())[:300]}; nothing was read"
+            ) from None
+    return started
+
+
+@contextmanager
+def _stderr_into(descriptor: int) -> Iterator[None]:
+    """Let Java, which keeps the descriptor that it is started with, write elsewhere than to the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    os.dup2(descriptor, 2)
     try:
-        return builder.enableHiveSupport().getOrCreate()
-    except Exception as error:  # whatever Java says
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise SparkSessionError(
-            f"the Spark session cannot be started: {escape_controls(first[0])[:300]}; nothing was read"
-        ) from error
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

@@ -5,7 +5,8 @@ All settings are environment variables, so that a profile holds no secret and a 
 - ``RAPPORT_SPARK_WAREHOUSE``: the folder of the tables and of the metastore (default ``warehouse/spark``);
 - ``RAPPORT_SPARK_MASTER``: where Spark computes (default ``local[*]``: all cores of this machine);
 - ``RAPPORT_SPARK_MEMORY``: memory of the session, such as ``3g`` (default: half of the machine);
-- ``RAPPORT_SPARK_METASTORE``: ``thrift://host:9083`` of a Hive metastore that several processes share (default: Derby in the folder).
+- ``RAPPORT_SPARK_METASTORE``: ``thrift://host:9083`` of a Hive metastore that several processes share (default: Derby
+  in the folder).
 """
 
 from __future__ import annotations
@@ -86,15 +87,20 @@ def session_options(of_profile: Mapping[str, str]) -> dict[str, str]:
         # A build is a handful of small queries: no page, no bar, no task for a handful of rows.
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.shuffle.partitions": "8",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         # What a killed build has left in a folder of its own does not keep the next one from writing there.
         "spark.sql.legacy.allowNonEmptyLocationInCTAS": "true",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log.as_uri()} -Dderby.stream.error.file=/dev/null",
+        "spark.driver.extraJavaOptions": " ".join(
+            [f"-Dlog4j2.configurationFile={log.as_uri()}", "-Dderby.stream.error.file=/dev/null"]
+        ),
     }
     if os.environ.get(MASTER, "local").startswith("local"):
-        options |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+        options |= {
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
+        }
     if has_metastore_of_its_own():
         database = str(folder / "metastore")
         options["spark.hadoop.javax.jdo.option.ConnectionURL"] = f"jdbc:derby:;databaseName={database};create=true"

@@ -1,0 +1,144 @@
+"""What a build on Spark costs: ``python -m benchmarks.spark --sizes 3k 100k 1M``, into docs/engines.md.
+
+One build of DuckDB and one of Spark on the same export, each from nothing and in a process of its own, with two cores
+and the same bound of memory; of Spark also the second build, which finds its tables and its history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.__main__ import size
+from benchmarks.measure import resident_bytes
+from benchmarks.measured import RESULTS
+from benchmarks.run import ROOT, machine
+
+PAGE: Final = ROOT / "docs" / "engines.md"
+BEGIN, END = "<!-- costs: python -m benchmarks.spark -->\n", "<!-- end of costs -->\n"
+MEMORY: Final = "3g"
+
+
+def processes_of(root: int) -> list[int]:
+    """A process and all that it has started, Java among them."""
+    found, pending = [], [root]
+    while pending:
+        pid = pending.pop()
+        found.append(pid)
+        try:
+            pending += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split())
+        except OSError:
+            continue
+    return found
+
+
+def build(target: str, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Seconds and peak bytes (resident, all processes together) of one build; raises if it fails."""
+    command = [str(Path(sys.executable).with_name("dbt")), "build", "--target", target]
+    command += ["--exclude-resource-type", "unit_test", "--target-path", str(folder / "target")]
+    output = folder / "output"
+    started = time.perf_counter()
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=file, stderr=subprocess.STDOUT
+        )
+        peak, over = [0], threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.2):
+                peak[0] = max(peak[0], sum(map(resident_bytes, processes_of(process.pid))))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        code = process.wait()
+        over.set()
+        watcher.join()
+    if code:
+        raise RuntimeError(f"{target}: {output.read_text(errors='replace')[-2000:]}")
+    return {"wall": time.perf_counter() - started, "peak_bytes": peak[0]}
+
+
+def measured(participants: int, work: Path) -> dict[str, Any]:
+    """The builds of an export of so many people."""
+    raw = work / f"{participants}" / "raw"
+    if not raw.exists():
+        subprocess.run(
+            [sys.executable, "-m", "rapport.demo", "--participants", str(participants), "--out", str(raw)],
+            check=True,
+            cwd=ROOT,
+        )
+    folder = work / "engines"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    environment = {
+        "DBT_PROFILES_DIR": ".",
+        "RAPPORT_RAW": str(raw),
+        "RAPPORT_DB": str(folder / "rapport.duckdb"),
+        "RAPPORT_MARTS": "",
+        "RAPPORT_MEMORY": "3GB",
+        "RAPPORT_THREADS": "2",
+        "RAPPORT_SPARK_WAREHOUSE": str(folder / "spark"),
+        "RAPPORT_SPARK_MASTER": "local[2]",
+        "RAPPORT_SPARK_MEMORY": MEMORY,
+    }
+    found = {
+        "participants": participants,
+        "duckdb": build("duckdb", environment, folder),
+        "spark": build("spark", environment, folder),
+        "spark_again": build("spark", environment, folder),
+    }
+    shutil.rmtree(folder)
+    return found
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """The page's table of a measurement."""
+    lines = [
+        f"Measured on {results['date']}, {results['machine']['cores']} cores, `local[2]`, {MEMORY} for the session and"
+        " 3GB for DuckDB, from nothing to published marts:",
+        "",
+        "| participants | DuckDB | peak | Spark | peak | Spark's second build |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    for run in results["sizes"]:
+        cells = [f"{run['participants']:,}"]
+        for name in ("duckdb", "spark"):
+            cells += [f"{run[name]['wall']:.0f} s", f"{run[name]['peak_bytes'] / 2**30:.1f} GiB"]
+        lines.append(f"| {' | '.join([*cells, format(run['spark_again']['wall'], '.0f') + ' s'])} |")
+    return "\n".join(lines) + "\n"
+
+
+def write(results: Mapping[str, Any], page: Path = PAGE) -> None:
+    """Put the table into the page, between its two marks."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    page.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, keep the figures in benchmarks/results, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.spark", description=__doc__)
+    parser.add_argument("--sizes", type=size, nargs="+", default=[3_000, 100_000, 1_000_000], metavar="N")
+    parser.add_argument("--work", type=Path, default=ROOT / "target" / "benchmarks")
+    options = parser.parse_args(arguments)
+    found = [measured(participants, options.work.resolve()) for participants in sorted(options.sizes)]
+    results = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "sizes": found}
+    out = RESULTS / "spark" / f"{datetime.now(UTC):%Y-%m-%dT%H%M}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write(results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

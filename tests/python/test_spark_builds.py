@@ -1,0 +1,211 @@
+"""What a build on Spark does when something is missing, in the way, withdrawn or killed."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import ROOT, Warehouse, first
+from spark_house import SparkHouse, why_no_spark
+
+MISSING = why_no_spark()
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"Spark is not tested: {MISSING}")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkHouse]:
+    house = SparkHouse(tmp_path_factory.mktemp("spark"))
+    yield house
+    house.end()
+
+
+def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """dbt on Spark in a process of its own."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "run", "--target", "spark", *arguments),
+            *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+        ],
+        cwd=ROOT,
+        env={**SparkHouse(folder).environment, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# --- What is missing or in the way: said before Java is started
+
+
+def test_without_java_it_says_how_to_get_it(tmp_path: Path) -> None:
+    outcome = command(tmp_path, JAVA_HOME="/nowhere")
+    assert outcome.returncode == 2
+    assert (
+        "Spark needs Java, and JAVA_HOME is /nowhere, where there is none: install a JRE 17 or later" in outcome.stdout
+    )
+    assert "apt-get install openjdk-17-jre-headless" in outcome.stdout
+    assert "Traceback" not in outcome.stdout + outcome.stderr
+    assert not (tmp_path / "warehouse").exists(), "nothing was begun"
+
+
+def test_an_old_java_is_named(tmp_path: Path) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n", encoding="utf-8")
+    java.chmod(0o755)
+    outcome = command(tmp_path, JAVA_HOME=str(tmp_path))
+    assert outcome.returncode == 2
+    assert "Spark needs Java 17 or later" in outcome.stdout
+    assert "is 11" in outcome.stdout
+
+
+def test_a_second_build_waits_and_then_names_the_first(tmp_path: Path) -> None:
+    house = SparkHouse(tmp_path)
+    house.warehouse.mkdir()
+    with (house.warehouse / "lock").open("w", encoding="utf-8") as lock:
+        lock.write("process 4711\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        outcome = command(tmp_path, RAPPORT_LOCK_WAIT="0.5")
+    assert outcome.returncode == 2
+    assert "is in use by process 4711. Waited 0.5 s (RAPPORT_LOCK_WAIT); nothing was changed" in outcome.stdout
+    assert "derby" not in (outcome.stdout + outcome.stderr).lower()
+
+
+@pytest.mark.parametrize("memory", ["much", "0g", "3 g"])
+def test_a_size_that_is_none_is_refused(tmp_path: Path, memory: str) -> None:
+    outcome = command(tmp_path, RAPPORT_SPARK_MEMORY=memory)
+    assert outcome.returncode == 2
+    assert f"RAPPORT_SPARK_MEMORY is {memory!r}, and has to be a size such as 3g or 900m" in outcome.stdout
+
+
+# --- One build after another, in one house
+
+
+def correct_an_age(warehouse: Warehouse) -> None:
+    warehouse.add_part(
+        "participants", "select * replace (16 as age_years, timestamp '2030-01-01' as loaded_at) from rows limit 40"
+    )
+
+
+@pytest.mark.long
+def test_the_pointer_is_the_way_back(house: SparkHouse, warehouse: Warehouse) -> None:
+    assert house.dbt(warehouse.raw, "run").success
+    old, [(old_build,)] = house.marts(), house.query("select build_id from ops.current_build")
+    correct_an_age(warehouse)
+    outcome = house.dbt(warehouse.raw, "run")
+    assert outcome.success, outcome.output
+    new, [(new_build, before)] = house.marts(), house.query("select build_id, build_before from ops.current_build")
+    assert before == old_build
+    assert new["eligibility"] != old["eligibility"]
+    house.query(
+        f"create or replace view ops.current_build as select '{old_build}' as build_id, cast(1 as bigint) as build_number,"
+        f" '{new_build}' as build_before"
+    )
+    assert house.marts() == old
+
+
+@pytest.mark.long
+def test_a_build_killed_before_the_switch_leaves_the_old_marts(house: SparkHouse, warehouse: Warehouse) -> None:
+    outcome = house.dbt(warehouse.raw, "run")
+    assert outcome.success, outcome.output
+    old, [(build,)] = house.marts(), house.query("select build_id from ops.current_build")
+    correct_an_age(warehouse)
+    tables = house.warehouse / "tables" / "audit.db"
+    known = set(tables.glob("publish__*"))
+
+    def kill_when_all_is_written() -> None:
+        while not set(tables.glob("publish__*")) - known:
+            time.sleep(0.01)
+        house.kill()
+
+    killer = threading.Thread(target=kill_when_all_is_written)
+    killer.start()
+    with pytest.raises((AssertionError, BrokenPipeError)):
+        house.dbt(warehouse.raw, "run")
+    killer.join()
+    assert house.query("select build_id from ops.current_build") == [(build,)]
+    assert house.marts() == old
+    again = house.dbt(warehouse.raw, "run")
+    assert again.success, again.output
+    assert house.marts()["eligibility"] != old["eligibility"]
+    states = house.query("select status from ops.builds order by build_number desc limit 3")
+    assert states == [("published",), ("interrupted",), ("published",)]
+
+
+@pytest.mark.long
+def test_rows_wait_in_quarantine_as_on_duckdb(house: SparkHouse, warehouse: Warehouse) -> None:
+    warehouse.spoil("participants", "age_years", "200", first("participant_id", 2))
+    warehouse.spoil("sessions", "status", "'lost'", first("session_id", 2))
+    settings = ("--vars", "{on_bad_rows: quarantine, accept_volume_change: true}")
+    on_duckdb, on_spark = warehouse.run(*settings), house.dbt(warehouse.raw, "run", *settings)
+    assert on_duckdb.success, on_duckdb.output
+    assert on_spark.success, on_spark.output
+    query = "select table_name, part_file, row_number, row_key, rules from quarantine.quarantined_rows"
+    assert sorted(house.query(query)) == sorted(warehouse.query(query))
+    assert len(house.query(query)) > 4
+
+
+@pytest.mark.long
+def test_an_erasure_leaves_nothing_in_the_tables(house: SparkHouse, warehouse: Warehouse) -> None:
+    person = warehouse_person(warehouse)
+    outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
+    assert outcome.success, outcome.output
+    assert files_with(house, person), "they are in the tables as long as nobody lists them"
+    (warehouse.raw / "erasures").mkdir()
+    (warehouse.raw / "erasures" / "list.csv").write_text(f"participant_id\n{person}\n", encoding="utf-8")
+    outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
+    assert outcome.success, outcome.output
+    assert files_with(house, person) == []
+    [(rows,)] = house.query(
+        "select count(*) from ops.volumes where build_id <> (select build_id from ops.current_build)"
+    )
+    assert rows == 0
+    earlier = "from ops.builds where build_id <> (select build_id from ops.current_build)"
+    assert house.query(f"select count(published_rows) {earlier}") == [(0,)]
+    assert house.query("select count(build_before) from ops.current_build") == [(1,)]
+
+
+def warehouse_person(warehouse: Warehouse) -> str:
+    """The id of somebody with a session."""
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"select min(participant_id) from read_parquet('{warehouse.raw}/sessions/*.parquet') where status = 'completed'"
+        ).fetchall()
+    return str(found[0][0])
+
+
+def files_with(house: SparkHouse, text: str) -> list[str]:
+    """The files of tables that hold a text anywhere."""
+    found = []
+    with duckdb.connect() as connection:
+        for path in (house.warehouse / "tables").rglob("*.parquet"):
+            rows = connection.execute(
+                f"select count(*) from read_parquet('{path}') as rows where contains(rows::varchar, '{text}')"
+            ).fetchall()
+            if rows[0][0]:
+                found.append(str(path))
+    return found
+
+
+@pytest.mark.long
+def test_history_says_the_same_of_files_on_both_engines(house: SparkHouse, warehouse: Warehouse) -> None:
+    settings = ("--vars", "{accept_volume_change: true}")
+    on_duckdb, on_spark = warehouse.run(*settings), house.dbt(warehouse.raw, "run", *settings)
+    assert on_duckdb.success, on_duckdb.output
+    assert on_spark.success, on_spark.output
+    query = "select status, input_fingerprint, study from ops.builds order by build_number desc limit 1"
+    assert house.query(query) == warehouse.query(query)
+    [(files, rows)] = house.query(
+        "select input_files, published_rows from ops.builds order by build_number desc limit 1"
+    )
+    [(files_on_duckdb, rows_on_duckdb)] = warehouse.query("select input_files, published_rows from ops.builds")
+    assert files == files_on_duckdb
+    assert rows == rows_on_duckdb
