@@ -233,8 +233,8 @@ def faults(
         lines.append(f"var {days[0]} is {start}, after {days[1]}, {end}: no day is in the study window")
     if values.get("raw_schema") and os.environ.get(RAW):
         lines.append(
-            f"var raw_schema is {written(values['raw_schema'])}, and {RAW} names a folder: the raw tables are in one place;"
-            f" unset {RAW}, or leave raw_schema null"
+            f"var raw_schema is {written(values['raw_schema'])}, and {RAW} names a folder: the raw tables are in one"
+            f" place; unset {RAW}, or leave raw_schema null"
         )
     warn, error = (values.get(name) for name in ("freshness_warn_hours", "freshness_error_hours"))
     if isinstance(warn, int) and isinstance(error, int) and warn > error:

@@ -756,6 +756,7 @@ class TableReader:
         return count, join_keys(keys) if erased.can_tell(self.table) else None
 
     def owner(self, physical: dict[str, str]) -> str:
+        """SQL of the columns that say whose a row is, each after a comma."""
         owners = [name for name in ("participant_id", "session_id") if name in self.table.columns]
         return "".join(f", cast({physical[name]} as varchar) as {name}" for name in owners)
 
@@ -783,6 +784,7 @@ class TableReader:
         return Verdict(self.table.name, rule, "critical", passed, FILES, **more)
 
     def add(self, rule: str, passed: bool, **more: Any) -> None:
+        """Keep a verdict."""
         self.verdicts.append(self._verdict(rule, passed, **more))
 
 
@@ -792,6 +794,7 @@ class Erased:
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, readers: dict[str, TableReader], erasures: TableReader
     ) -> None:
+        """Count the list, whose view has been made."""
         self.connection, self.readers, self.erasures = connection, readers, erasures
         self.ids = self._count(f"select count(distinct participant_id) from {SCHEMA}.{ERASURES}")
 

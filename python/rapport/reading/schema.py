@@ -1,7 +1,7 @@
 """Reads the raw tables where they are: in a schema that var ``raw_schema`` names, instead of a folder of files.
 
-The tables, or views, have the columns of the export's contract. The same is asked of their columns, types and values as of
-files, in the same words; what differs is that there is no file to hash. So a table's identity is its number of rows
+The tables, or views, have the columns of the export's contract. The same is asked of their columns, types and values as
+of files, in the same words; what differs is that there is no file to hash. So a table's identity is its number of rows
 and its latest ``loaded_at``, and a change that leaves both as they were is not noticed.
 """
 
@@ -39,7 +39,8 @@ def read_schema(
     """Read the tables of a schema into views as :func:`rapport.reading.read_export` does those of a folder.
 
     ``schema``: its name, with that of the attached database before it if it is not in the build's own. In the views
-    ``part_file`` is the table's name, and ``row_number`` tells a row from every other as long as the table stays as it is.
+    ``part_file`` is the table's name, and ``row_number`` tells a row from every other as long as the table stays as it
+    is.
     """
     readers: list[TableReader] = [_of_schema(connection, schema, table) for table in tables]
     return offer(connection, readers, _of_schema(connection, schema, ERASURE_LIST), [], build_id=build_id)
@@ -136,8 +137,8 @@ class SchemaReader(TableReader):
 
     def _no_table(self) -> str:
         return (
-            f"no table or view {self.name}: var raw_schema is {self.schema}, and has to name a schema (or database.schema)"
-            f" with {self.table.name}"
+            f"no table or view {self.name}: var raw_schema is {self.schema}, and has to name a schema (or"
+            f" database.schema) with {self.table.name}"
         )
 
     def _select_rows(self, part: PartFile, types: dict[str, str]) -> None:
@@ -159,7 +160,7 @@ class SchemaReader(TableReader):
         self.is_checked = any(column.text or column.present or column.checks_range for column in columns.values())
 
     def _row_number(self) -> str:
-        """SQL of a number that tells a row from every other: DuckDB's own of its tables, else made of the row's content."""
+        """SQL of a number that tells a row from every other: DuckDB's own of its tables, else made of its content."""
         if not is_spark(self.connection) and self._is_duckdbs():
             return "rowid"
         names = ", ".join(map(quoted, self.table.columns))

@@ -181,8 +181,9 @@ def files_stood_still(
 ) -> pa.Table:
     """The verdict on whether every part file, and the erasures' list, is still what it was when it was read.
 
-    Of tables in a schema their rows and latest ``loaded_at`` are asked through ``connection``. ``part_files``: ``raw.part_files``. The list's hashes are known to the process that has read it and are stored
-    nowhere: the hash of a short list can be guessed. Asked when nothing reads the files any more.
+    Of tables in a schema their rows and latest ``loaded_at`` are asked through ``connection``. ``part_files``:
+    ``raw.part_files``. The list's hashes are known to the process that has read it and are stored nowhere: the hash of
+    a short list can be guessed. Asked when nothing reads the files any more.
     """
     build_id = str(part_files["build_id"][0].as_py())
     read = _read.get(build_id, part_files)
