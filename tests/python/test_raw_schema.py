@@ -27,12 +27,13 @@ def load(raw: Path, place: Path, kind: str = "table") -> None:
                 f"create or replace table {stored}.{table} as from read_parquet('{raw}/{table}/*.parquet')"
             )
             if kind == "view":
+                connection.execute(f"drop table if exists clinic.{table}")
                 connection.execute(f"create or replace view clinic.{table} as from kept.{table}")
 
 
 @pytest.fixture
 def place(small_export: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "clinic.duckdb"
+    path = tmp_path / "theirs.duckdb"
     load(small_export, path)
     return path
 
