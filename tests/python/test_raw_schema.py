@@ -208,6 +208,17 @@ def test_marts_are_those_of_the_files(built: Warehouse, place: Path, monkeypatch
     assert raw.exists()
 
 
+def test_the_age_of_a_schema_is_told(built: Warehouse, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with duckdb.connect(str(place)) as connection:
+        connection.execute("update clinic.sessions set loaded_at = timestamp '1999-01-01'")
+    monkeypatch.setenv("RAPPORT_RAW_DATABASE", str(place))
+    monkeypatch.setattr(built, "raw", "")
+    values = "{raw_schema: source.clinic, freshness_warn_hours: 1, freshness_error_hours: 2}"
+    outcome = built.dbt("source", "freshness", "--vars", values)
+    assert not outcome.success
+    assert "ERROR STALE freshness of raw.sessions" in outcome.output
+
+
 def test_a_broken_rule_closes_the_gate(built: Warehouse, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = built.marts()
     with duckdb.connect(str(place)) as connection:
