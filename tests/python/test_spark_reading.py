@@ -240,14 +240,16 @@ def test_a_schema_of_the_metastore_is_read_as_one_of_duckdb(raw: Path, tmp_path:
         connection.execute(
             "alter table clinic.who5_assessments alter item_1 type bigint; update clinic.who5_assessments set item_1 = 3000000000 where assessment_id = (select max(assessment_id) from clinic.who5_assessments)"
         )
-        connection.execute("alter table clinic.alliance_ratings alter task_item type varchar")
+        connection.execute("alter table clinic.alliance_ratings alter goals_item type varchar")
         connection.execute(
             "create table clinic.erasures as select min(participant_id) as participant_id from clinic.participants"
         )
         for table in (*TABLES, "erasures"):
-            path = tmp_path / f"{table}.parquet"
+            folder = tmp_path / "stored" / table
+            folder.mkdir(parents=True)
+            path = folder / "part.parquet"
             connection.execute(f"copy clinic.{table} to '{path}' (format parquet)")
-            spark.run(f"create table clinic.{table}_stored using parquet location '{path}'")
+            spark.run(f"create table clinic.{table}_stored using parquet location '{folder}'")
             spark.run(f"create view clinic.{table} as select * from clinic.{table}_stored")
         theirs = read_into_warehouse(connection, "b1", raw, "parquet", SOURCES, "stop", raw_schema="clinic")
         ours = read_into_warehouse(spark, "b1", raw, "parquet", SOURCES, "stop", raw_schema="clinic")
