@@ -80,7 +80,7 @@
     {%- endif %}
     {%- if node.config.get('candidate_as') == 'view' %}
     {%- set stored = run_query(
-        "select sql from duckdb_views() where schema_name = '" ~ node.schema ~ "' and view_name = '" ~ node.alias ~ "'"
+        "select sql from duckdb_views() where database_name = current_database() and schema_name = '" ~ node.schema ~ "' and view_name = '" ~ node.alias ~ "'"
     ).rows[0][0] %}
     create or replace view {{ mart }} as {{ stored[stored.index(' AS ') + 4:] }}
     {%- else %}
@@ -97,7 +97,7 @@
     say that of providers, is gone when the build is published. -#}
 {% macro withdraw_marts(published) %}
     {%- set others = run_query(
-        "select view_name from duckdb_views() where schema_name = 'marts'"
+        "select view_name from duckdb_views() where database_name = current_database() and schema_name = 'marts'"
         ~ " and view_name not in ('" ~ published | join("', '") ~ "')"
         ~ " and regexp_matches(sql, '\\b' || view_name || '__[0-9a-f]{32}\\b')"
     ) %}
@@ -105,7 +105,7 @@
     drop view marts."{{ row[0] }}";
     drop view if exists candidates."{{ row[0] }}";
         {%- set tables = run_query(
-            "select table_name from information_schema.tables where table_schema = 'candidates'"
+            "select table_name from information_schema.tables where table_catalog = current_database() and table_schema = 'candidates'"
             ~ " and table_type = 'BASE TABLE' and regexp_full_match(table_name, '" ~ row[0] ~ "__[0-9a-f]{32}')"
         ) %}
         {%- for table in tables.rows %}
@@ -121,7 +121,7 @@
         {%- do names.append(node.schema ~ '.' ~ node.alias) %}
     {%- endfor %}
     {%- set others = run_query(
-        "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
+        "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' and table_catalog = current_database()"
         ~ " and regexp_full_match(table_name, '.+__[0-9a-f]{32}')"
         ~ " and not ends_with(table_name, '__" ~ invocation_id | replace('-', '') ~ "')"
         ~ " and table_schema || '.' || table_name[:-35] in ('" ~ names | join("', '") ~ "')"
