@@ -1,7 +1,8 @@
 {#- The history of builds. No models: a row has to be there before the first model can fail, and no build may empty it.
 
     ops.builds            one row per build, failed and interrupted ones included
-    ops.part_files        the part files of each published build, with size, hash and rows
+    ops.part_files        the part files of each published build, with size, hash and rows; of tables in a schema their
+                          rows and latest loaded_at
     ops.findings_history  marts.inference_results as each build published it
     ops.volumes           the counts and shares of each published build that the next one is compared with
 

@@ -22,10 +22,15 @@
         build_id varchar not null,
         table_name varchar not null,
         file_name varchar not null,
-        bytes bigint not null,
-        sha256 varchar not null,
-        rows bigint not null
+        bytes bigint,
+        sha256 varchar,
+        rows bigint not null,
+        latest_loaded_at timestamp
     );
+    -- Of a table in a schema (var raw_schema) there is no file to hash.
+    alter table ops.part_files add column if not exists latest_loaded_at timestamp;
+    alter table ops.part_files alter column bytes drop not null;
+    alter table ops.part_files alter column sha256 drop not null;
     create table if not exists ops.findings_history (
         build_id varchar not null,
         build_number bigint not null,
@@ -69,7 +74,7 @@
     {%- endfor %}
     {%- set found = run_query(
         "select case when table_type = 'VIEW' then 'view' else 'table' end, table_schema, table_name"
-        ~ " from information_schema.tables where table_schema in"
+        ~ " from information_schema.tables where table_catalog = current_database() and table_schema in"
         ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'instruments', 'audit', 'pending')"
         ~ " and table_schema || '.' || table_name not in ('" ~ names | join("', '") ~ "')"
         ~ " and not exists (select 1 from duckdb_views() where contains(sql, '__') and contains(sql, table_name))"
@@ -131,7 +136,8 @@
         file_name,
         bytes,
         sha256,
-        rows
+        rows,
+        latest_loaded_at
     from {{ source('raw', 'part_files') }};
     update ops.builds
     set
@@ -150,7 +156,8 @@
     {%- if is_build() %}
     {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list %}
     {%- set was_read = run_query(
-        "select count(*) > 0 from information_schema.tables where table_schema = 'raw' and table_name = 'part_files'"
+        "select count(*) > 0 from information_schema.tables where table_catalog = current_database() and table_schema = 'raw'"
+        ~ " and table_name = 'part_files'"
     ).rows[0][0] %}
     update ops.builds
     set
@@ -165,7 +172,9 @@
         input_fingerprint = (
             select
                 sha256(string_agg(
-                    table_name || '/' || file_name || '=' || coalesce(sha256, ''), chr(10) order by table_name, file_name
+                    table_name || '/' || file_name || '='
+                    || coalesce(sha256, rows || ' rows to ' || coalesce(cast(latest_loaded_at as varchar), 'nothing'), ''),
+                    chr(10) order by table_name, file_name
                 ))
             from {{ source('raw', 'part_files') }} where build_id = '{{ invocation_id }}'
         ),

@@ -78,7 +78,7 @@
             'table': 'ops.history_part_files',
             'columns': {
                 'build_id': 'string', 'table_name': 'string', 'file_name': 'string', 'bytes': 'bigint', 'sha256': 'string',
-                'rows': 'bigint',
+                'rows': 'bigint', 'latest_loaded_at': 'timestamp_ntz',
             },
             'query': 'select * from {table} where build_id in (' ~ published ~ ')',
         },
@@ -285,7 +285,8 @@
         "select '" ~ invocation_id ~ "' as build_id, table_name, measure, counted, total from " ~ ref('volumes')
     ) %}
     {%- do spark__append('ops.part_files',
-        "select '" ~ invocation_id ~ "' as build_id, table_name, file_name, bytes, sha256, rows from " ~ source('raw', 'part_files')
+        "select '" ~ invocation_id ~ "' as build_id, table_name, file_name, bytes, sha256, rows, latest_loaded_at from "
+        ~ source('raw', 'part_files')
     ) %}
     {%- set counts = {} %}
     {%- for mart in marts %}{% do counts.update({mart.alias: '(select count(*) from ' ~ mart.schema ~ '.' ~ mart.alias ~ ')'}) %}{% endfor %}
@@ -315,7 +316,7 @@
         ~ map_of(gates, 'string') ~ " as gates, " ~ map_of(seconds, 'double') ~ " as node_seconds"
         ~ (
             ", (select max(mapping_sha256) from " ~ source('raw', 'export') ~ ") as mapping_sha256,"
-            ~ " (select sha2(listagg(concat(table_name, '/', file_name, '=', coalesce(sha256, '')), chr(10))"
+            ~ " (select sha2(listagg(concat(table_name, '/', file_name, '=', coalesce(sha256, concat(rows, ' rows to ', coalesce(cast(latest_loaded_at as string), 'nothing')), '')), chr(10))"
             ~ " within group (order by table_name, file_name), 256)" ~ of_this_build ~ ") as input_fingerprint,"
             ~ " (select map_from_entries(array_sort(collect_list(struct(table_name, files)))) from"
             ~ " (select table_name, count(*) as files" ~ of_this_build ~ " group by table_name)) as input_files"

@@ -79,7 +79,7 @@
     {%- endif %}
     {%- if node.config.get('candidate_as') == 'view' %}
     {%- set stored = run_query(
-        "select sql from duckdb_views() where schema_name = '" ~ node.schema ~ "' and view_name = '" ~ node.alias ~ "'"
+        "select sql from duckdb_views() where database_name = current_database() and schema_name = '" ~ node.schema ~ "' and view_name = '" ~ node.alias ~ "'"
     ).rows[0][0] %}
     create or replace view {{ mart }} as {{ stored[stored.index(' AS ') + 4:] }}
     {%- else %}
@@ -99,7 +99,7 @@
         {%- do names.append(node.schema ~ '.' ~ node.alias) %}
     {%- endfor %}
     {%- set others = run_query(
-        "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
+        "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' and table_catalog = current_database()"
         ~ " and regexp_full_match(table_name, '.+__[0-9a-f]{32}')"
         ~ " and not ends_with(table_name, '__" ~ invocation_id | replace('-', '') ~ "')"
         ~ " and table_schema || '.' || table_name[:-35] in ('" ~ names | join("', '") ~ "')"

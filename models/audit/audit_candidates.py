@@ -23,4 +23,4 @@ def model(dbt, session):
     tables = [participants, eligibility, flow, alliance, change, cohort, reasons, transitions, summary, parameters]
     tables.append(monthly)
     verdicts = run_suites(session, build.df(), "expectations/candidates", tables)
-    return pa.concat_tables([verdicts, files_stood_still(part_files.to_arrow_table(), "candidates")])
+    return pa.concat_tables([verdicts, files_stood_still(part_files.to_arrow_table(), "candidates", session)])

@@ -10,6 +10,7 @@ def model(dbt, session):
 
     folder = dbt.config.get("raw_folder")
     raw_format = dbt.config.get("raw_format")
+    raw_schema = dbt.config.get("raw_schema")
     sources = dbt.config.get("sources")
     on_bad_rows = dbt.config.get("on_bad_rows")
     max_unpacked_bytes = dbt.config.get("max_unpacked_bytes")
@@ -23,4 +24,5 @@ def model(dbt, session):
         on_bad_rows,
         int(max_unpacked_bytes),
         further.split(),
+        raw_schema,
     )

@@ -91,6 +91,7 @@ class Plugin(BasePlugin):
             "rapport_git_revision": git_revision(),
             "rapport_versions": versions("dbt-duckdb", "duckdb"),
         }
+        attach_raw_database(conn)
         if command_of_dbt() in BUILDS and Plugin.database is not None:
             self._variables["rapport_snapshot"] = prepare_snapshot(Plugin.database, published_build(conn))
         if command_of_dbt() == "freshness":
@@ -101,6 +102,42 @@ class Plugin(BasePlugin):
         for name, value in self._variables.items():
             literal = value.replace("'", "''")
             cursor.execute(f"set variable {name} = '{literal}'")
+
+
+RAW_DATABASE, ATTACHED_AS = "RAPPORT_RAW_DATABASE", "source"
+"""Another database, of which var ``raw_schema`` names a schema: ``source.main`` say."""
+
+
+def attach_raw_database(connection: duckdb.DuckDBPyConnection) -> None:
+    """Attach, to be read only, the database that ``RAPPORT_RAW_DATABASE`` names, if any.
+
+    It is a file of DuckDB's, or what DuckDB's ``attach`` takes for another one: ``postgres:dbname=clinic host=…``,
+    ``ducklake:catalog.ducklake``. The extension for that has to be installed: a build fetches nothing.
+
+    Raises :class:`DbtRuntimeError` if it cannot be attached; what stands behind the kind is in no message.
+    """
+    place = os.environ.get(RAW_DATABASE)
+    if not place:
+        return
+    kind, colon, _ = place.partition(":")
+    is_other = bool(colon) and kind.isidentifier() and len(kind) > 1
+    shown = f"{kind}:…" if is_other else escape_controls(place)
+    if not is_other and not Path(place).is_file():
+        raise DbtRuntimeError(f"{RAW_DATABASE} is {shown}: there is no such file; nothing was read")
+    try:
+        if is_other:
+            connection.execute(f"load {kind}")
+        literal = place.replace("'", "''")
+        connection.execute(f"attach if not exists '{literal}' as {ATTACHED_AS} (read_only)")
+    except duckdb.Error as error:
+        from rapport.audit.suites import without_values
+
+        why = without_values(str(error))
+        install = f'duckdb.connect().install_extension("{kind}")'
+        advice = f"; if its extension is missing: python -c 'import duckdb; {install}'" if is_other else ""
+        raise DbtRuntimeError(
+            f"{RAW_DATABASE} is {shown}: it cannot be attached ({why}){advice}; nothing was read"
+        ) from None
 
 
 def prepare_snapshot(database: Path, published: str | None) -> str:

@@ -21,7 +21,14 @@ PROJECT = "rapport"
 STUDY = "RAPPORT_STUDY"
 """The environment variable that names the study, if the command line does not."""
 COUNTRY, NAME = "[A-Z]{2}", "[a-z][a-z0-9_]*"
-_PATTERNS = {COUNTRY: "two capital letters (ISO 3166-1 alpha-2)", NAME: "the name of a file in studies/, without .yml"}
+SCHEMA = r"\w+(\.\w+)?"
+RAW = "RAPPORT_RAW"
+"""The environment variable that names the folder of the export."""
+_PATTERNS = {
+    COUNTRY: "two capital letters (ISO 3166-1 alpha-2)",
+    NAME: "the name of a file in studies/, without .yml",
+    SCHEMA: "the name of a schema, or database.schema",
+}
 DATE = "a date written YYYY-MM-DD"
 
 
@@ -87,6 +94,7 @@ class Var:
 
 VARS = (
     Var("study", str, "study that is built: a file of studies/", pattern=NAME),
+    Var("raw_schema", str, "schema with the raw tables, instead of a folder", pattern=SCHEMA, is_optional=True),
     Var("equivalence_margin", int, "difference of changes that counts as equivalent, in points", low=1, high=100),
     Var("freshness_warn_hours", int, "age of an export in hours that is a warning", low=0),
     Var(
@@ -223,6 +231,11 @@ def faults(
     start, end = (day(values.get(name)) for name in days)
     if start and end and start > end:
         lines.append(f"var {days[0]} is {start}, after {days[1]}, {end}: no day is in the study window")
+    if values.get("raw_schema") and os.environ.get(RAW):
+        lines.append(
+            f"var raw_schema is {written(values['raw_schema'])}, and {RAW} names a folder: the raw tables are in one"
+            f" place; unset {RAW}, or leave raw_schema null"
+        )
     warn, error = (values.get(name) for name in ("freshness_warn_hours", "freshness_error_hours"))
     if isinstance(warn, int) and isinstance(error, int) and warn > error:
         lines.append(f"var freshness_warn_hours is {warn}, more than freshness_error_hours, {error}")

@@ -41,6 +41,9 @@ def start(folder: Path) -> Any:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.timestampType": "TIMESTAMP_NTZ",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.sql.catalogImplementation": "hive",
+        "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder}/metastore;create=true",
+        "spark.driver.extraJavaOptions": "-Dderby.stream.error.file=/dev/null",
     }
     builder = SparkSession.builder.master("local[2]").appName("rapport-tests")
     for name, value in settings.items():

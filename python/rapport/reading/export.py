@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, Verdict, join_keys
+from rapport.engines import is_spark
 from rapport.reading.csv_text import CsvFault, MissingColumns, RepeatedColumns, read_text
 from rapport.reading.discovery import FoundFile, FoundFolder, find_files, is_under, resembles, stray_names
 from rapport.reading.files import PartFile, as_table, describe_all, open_regular, reason
@@ -132,21 +133,35 @@ def read_export(
     erasures = TableReader(
         connection, root, file_format, ERASURE_LIST, mapping.of(ERASURES), workspace, max_unpacked_bytes
     )
+    return offer(connection, readers, erasures, verdicts, can_read=can_read, sha256=mapping.sha256, build_id=build_id)
+
+
+def offer(
+    connection: duckdb.DuckDBPyConnection,
+    readers: list[TableReader],
+    erasures: TableReader,
+    verdicts: list[Verdict],
+    *,
+    can_read: bool = True,
+    sha256: str | None = None,
+    build_id: str = "",
+) -> Reading:
+    """Let each table be read and create its view; ``verdicts`` come before theirs."""
     connection.execute(f"create schema if not exists {SCHEMA}")
     if can_read:
         for reader in (*readers, erasures):
             reader.read()
-    _create_view(connection, ERASURES, erasures.erasures_sql())
+    create_view(connection, ERASURES, erasures.erasures_sql())
     for reader in readers:
-        _create_view(connection, reader.table.name, reader.view_sql())
+        create_view(connection, reader.table.name, reader.view_sql())
     listed_erasures = 0
     if can_read:
-        erased = _Erased(connection, {reader.table.name: reader for reader in readers}, erasures)
+        erased = Erased(connection, {reader.table.name: reader for reader in readers}, erasures)
         listed_erasures = erased.ids
         for reader in readers:
             of_values = list(reader.value_verdicts(erased))
             if reader.is_damaged:
-                _create_view(connection, reader.table.name, reader.view_sql())
+                create_view(connection, reader.table.name, reader.view_sql())
             verdicts.extend([*reader.verdicts, *of_values])
         verdicts.extend(erasures.verdicts)
         verdicts.extend(erased.verdicts())
@@ -154,7 +169,7 @@ def read_export(
     return Reading(
         as_table(parts, build_id),
         verdicts,
-        mapping.sha256,
+        sha256,
         as_table(erasures.parts, build_id),
         listed_erasures,
         [*readers, erasures],
@@ -232,6 +247,11 @@ class TableReader:
         return self.root / self.table.name
 
     @property
+    def is_given(self) -> bool:
+        """Whether there is anything to read the table from."""
+        return self.folder.is_dir()
+
+    @property
     def is_erasures(self) -> bool:
         """Whether the table is the list of who is to be erased."""
         return self.table.name == ERASURES
@@ -264,7 +284,7 @@ class TableReader:
             self.is_whole = False
             names = {part.path: part.file_name for part in self.parts}
             files = [names[path] for path in self.foreign["participant_id"]]
-            self._add(
+            self.add(
                 "participant_id is varchar",
                 False,
                 evaluated=len(self.parts),
@@ -282,9 +302,9 @@ class TableReader:
         leaves = is_there and not is_under(folder, Path(os.path.realpath(self.root)))
         why = "it is a symbolic link that leaves the export" if leaves else f"no folder {folder}"
         if not self.is_erasures:
-            self._add("folder exists", is_there and not leaves, detail=why)
+            self.add("folder exists", is_there and not leaves, detail=why)
         elif leaves or not is_there:
-            self._add("holds nothing but part files", False, unexpected=1, sample_keys=ERASURES, detail=why)
+            self.add("holds nothing but part files", False, unexpected=1, sample_keys=ERASURES, detail=why)
         if leaves or not is_there:
             return None
         formats = (self.file_format, *FORMATS) if self.is_erasures else (self.file_format,)
@@ -292,7 +312,7 @@ class TableReader:
         others, count = found.others, len(found.files)
         reasons = "; ".join(list(dict.fromkeys(why for _, why in others))[:3])
         if not self.is_erasures:
-            self._add(
+            self.add(
                 "holds part files",
                 count > 0,
                 evaluated=count,
@@ -300,7 +320,7 @@ class TableReader:
                 + (f", but {others[0][0]}: {others[0][1]}" if others else ""),
             )
         if count or self.is_erasures:
-            self._add(
+            self.add(
                 "holds nothing but part files",
                 not others,
                 evaluated=count + len(others),
@@ -349,11 +369,11 @@ class TableReader:
             physical = self.mapping.physical(column)
             if physical not in names:
                 missing[column].append(part.file_name)
-                details.setdefault(column, f"{part.file_name} holds {self._known_columns(names)}")
+                details.setdefault(column, f"{part.file_name} holds {self.known_columns(names)}")
             elif folded.count(physical.casefold()) > 1 or _is_made_by_renaming(physical, folded):
                 repeated[column].append(part.file_name)
 
-    def _known_columns(self, names: Sequence[str]) -> str:
+    def known_columns(self, names: Sequence[str]) -> str:
         """Which columns of a file bear a declared name, or one like it.
 
         The others are counted: where a tool took the first row for the header, names are answers.
@@ -455,7 +475,7 @@ class TableReader:
         lacking = missing["participant_id"] + repeated["participant_id"] if self.is_erasures else []
         if self.is_erasures:
             reasons += [f"{name}: no column participant_id, or two" for name in lacking[:3]]
-        self._add(
+        self.add(
             "part files are readable and hold participant_id" if self.is_erasures else "part files are readable",
             not faults and not lacking,
             evaluated=len(self.parts),
@@ -467,7 +487,7 @@ class TableReader:
             said: set[str | None] = set()
             for column in self.table.columns:
                 detail = details.get(column)
-                self._add(
+                self.add(
                     f"column {column} is in every part file",
                     not missing[column],
                     evaluated=len(self.parts) - len(faults),
@@ -478,7 +498,7 @@ class TableReader:
                 said.add(detail)
             twice = {column: files for column, files in repeated.items() if files}
             names = list(dict.fromkeys(name for files in twice.values() for name in files))
-            self._add(
+            self.add(
                 "no declared column stands twice in a part file",
                 not twice,
                 evaluated=len(self.parts) - len(faults),
@@ -493,7 +513,7 @@ class TableReader:
         groups: dict[tuple[object, ...], Group] = {}
         links = str(self.workspace / "links")
         filled = [part for part in parts if held[part.path].rows]
-        self._note_foreign(filled, held)
+        self.note_foreign(filled, held)
         for part in filled:
             file = held[part.path]
             types = dict(reversed(file.columns))
@@ -505,7 +525,7 @@ class TableReader:
             if any(name.casefold() in OWN_NAMES for name, _ in file.columns):
                 self._copy_declared(part)
             if tuple(key) not in groups:
-                columns = {column: self._column(column, part, types, file) for column in self.table.columns}
+                columns = {column: self.column(column, part, types, file) for column in self.table.columns}
                 groups[tuple(key)] = Group(columns)
             groups[tuple(key)].files.append(str(part.read_path))
         self.groups = list(groups.values())
@@ -515,14 +535,14 @@ class TableReader:
                 column.text or column.present or column.checks_range for column in group.columns.values()
             )
 
-    def _note_foreign(self, parts: list[PartFile], held: dict[str, ParquetFile]) -> None:
+    def note_foreign(self, parts: list[PartFile], held: dict[str, ParquetFile]) -> None:
         """Which files hold values of another type: a column without any may be of any type."""
         suspects: dict[tuple[str, str], list[PartFile]] = defaultdict(list)
         for part in parts:
             types = dict(reversed(held[part.path].columns))
             for column in self.table.columns:
                 type_ = types[self.mapping.physical(column)]
-                if self._column(column, part, types, held[part.path]).value == "null":
+                if self.column(column, part, types, held[part.path]).value == "null":
                     suspects[column, type_].append(part)
         for (column, type_), files in suspects.items():
             physical = quoted(self.mapping.physical(column))
@@ -537,7 +557,7 @@ class TableReader:
                 if counts.get(part.read_path):
                     self.foreign[column][part.path] = type_
 
-    def _column(self, column: str, part: PartFile, types: dict[str, str], file: ParquetFile) -> Column:
+    def column(self, column: str, part: PartFile, types: dict[str, str], file: ParquetFile) -> Column:
         """How a column of a Parquet file is read; one of another type is read as null."""
         declared, physical = self.table.columns[column], self.mapping.physical(column)
         name, type_ = quoted(physical), types[physical]
@@ -651,14 +671,14 @@ class TableReader:
             f" from ({self.view_sql()}) where nullif({trimmed}, '') is not null"
         )
 
-    def value_verdicts(self, erased: _Erased) -> Iterator[Verdict]:
+    def value_verdicts(self, erased: Erased) -> Iterator[Verdict]:
         """A verdict on each typed column: whether every value is of the declared type."""
         if not self.is_whole:
             return
         rows = sum(part.rows or 0 for part in self.parts)
         try:
-            broken = self._unreadable(erased) if self.is_checked else {}
-            foreign = {column: self._foreign_rows(column, erased) for column, files in self.foreign.items() if files}
+            broken = self.unreadable(erased) if self.is_checked else {}
+            foreign = {column: self.foreign_rows(column, erased) for column, files in self.foreign.items() if files}
         except duckdb.Error:
             self.find_damage(self.parts)
             return
@@ -695,7 +715,7 @@ class TableReader:
                 expectation=VALUES,
             )
 
-    def _unreadable(self, erased: _Erased) -> dict[str, tuple[int, str | None]]:
+    def unreadable(self, erased: Erased) -> dict[str, tuple[int, str | None]]:
         """Number of unreadable values and some of their rows, by column."""
         place = "part_file, row_number, line_number"
         found = self.connection.execute(
@@ -716,7 +736,7 @@ class TableReader:
             for column, count, rows in found
         }
 
-    def _foreign_rows(self, column: str, erased: _Erased) -> tuple[int, str | None]:
+    def foreign_rows(self, column: str, erased: Erased) -> tuple[int, str | None]:
         """Number of values of another type, and keys of some of their rows."""
         read_paths = {part.path: str(part.read_path) for part in self.parts}
         physical = {name: quoted(self.mapping.physical(name)) for name in self.table.columns}
@@ -726,7 +746,7 @@ class TableReader:
             file = f"read_parquet({listed([read_paths[path]])}, hive_partitioning = false)"
             key = f"cast({physical[self.table.key]} as varchar) as key"
             source = (
-                f"from (select {physical[column]} as value, {key}{self._owner(physical)} from {file})"
+                f"from (select {physical[column]} as value, {key}{self.owner(physical)} from {file})"
                 f" where value is not null and {erased.not_erased(self.table)}"
             )
             count += int(self.connection.execute(f"select count(*) {source}").fetchall()[0][0])
@@ -735,7 +755,8 @@ class TableReader:
                 keys += [key for (key,) in found]
         return count, join_keys(keys) if erased.can_tell(self.table) else None
 
-    def _owner(self, physical: dict[str, str]) -> str:
+    def owner(self, physical: dict[str, str]) -> str:
+        """SQL of the columns that say whose a row is, each after a comma."""
         owners = [name for name in ("participant_id", "session_id") if name in self.table.columns]
         return "".join(f", cast({physical[name]} as varchar) as {name}" for name in owners)
 
@@ -747,7 +768,7 @@ class TableReader:
         damaged = [part.file_name for part in parts if part.fault == DAMAGED] or [part.file_name for part in parts]
         self.is_whole, self.is_damaged = False, True
         self.verdicts = [verdict for verdict in self.verdicts if verdict.rule != "part files are readable"]
-        self._add(
+        self.add(
             "part files are readable",
             False,
             evaluated=len(self.parts),
@@ -762,16 +783,18 @@ class TableReader:
         more.setdefault("unexpected", int(not passed))
         return Verdict(self.table.name, rule, "critical", passed, FILES, **more)
 
-    def _add(self, rule: str, passed: bool, **more: Any) -> None:
+    def add(self, rule: str, passed: bool, **more: Any) -> None:
+        """Keep a verdict."""
         self.verdicts.append(self._verdict(rule, passed, **more))
 
 
-class _Erased:
+class Erased:
     """Whose rows no verdict may name."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, readers: dict[str, TableReader], erasures: TableReader
     ) -> None:
+        """Count the list, whose view has been made."""
         self.connection, self.readers, self.erasures = connection, readers, erasures
         self.ids = self._count(f"select count(distinct participant_id) from {SCHEMA}.{ERASURES}")
 
@@ -798,7 +821,7 @@ class _Erased:
     def verdicts(self) -> Iterator[Verdict]:
         """What the list asks for and what of it is found; an id that is not found by its place, never by itself."""
         owners = [name for name, reader in self.readers.items() if "participant_id" in reader.table.columns]
-        if not self.erasures.folder.is_dir() or not owners:
+        if not self.erasures.is_given or not owners:
             return
         found = {name: self._found_in(reader.table) for name, reader in self.readers.items()}
         yield Verdict(
@@ -902,7 +925,11 @@ def _failed(table: str, rule: str, detail: str) -> Verdict:
     return Verdict(table, rule, "critical", False, FILES, unexpected=1, detail=detail)
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+def create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    """Create a view of schema ``raw``, in the place of what has its name."""
+    if is_spark(connection):
+        connection.execute(f"create or replace view {SCHEMA}.{quoted(name)} as {sql}")
+        return
     is_table = connection.execute(
         "select count(*) from duckdb_tables() where database_name = current_database() and schema_name = ?"
         " and table_name = ?",

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +32,7 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("rows", pa.int64()),
         ("fault", pa.string()),
+        ("latest_loaded_at", pa.timestamp("us")),
     ]
 )
 
@@ -49,6 +51,8 @@ class PartFile:
     sha256: str | None = None
     rows: int | None = None
     fault: str | None = None
+    latest_loaded_at: datetime | None = None
+    """Of a table in a schema, which has no file that could be hashed."""
 
 
 def describe_all(table_name: str, files: Sequence[FoundFile]) -> list[PartFile]:

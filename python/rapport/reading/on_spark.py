@@ -104,21 +104,19 @@ def _selects(
     columns = ", ".join(map(quoted, typed))
     if reader.converted is not None:
         yield f"select {columns} from {_source(spark, f'{name}_text', reader.converted, typed)}"
+    seen = {str(path) for path in reader.folder.rglob("*") if path.is_file()}
     number = 0
     for group in reader.groups:
         kinds = _kinds(connection, group)
         for signature in dict.fromkeys(kinds.values()):
             files = [file for file in group.files if kinds[file] == signature]
             as_it_lies = _as_it_lies(reader, group, dict(signature), files)
-            if as_it_lies is not None:
-                for place in _places(files):
-                    source = f"{name}_{number}"
-                    number += 1
-                    _source(spark, source, place, as_it_lies.types)
-                    yield as_it_lies.select(reader, f"{SCHEMA}.{source}")
-                continue
             source = f"{name}_{number}"
             number += 1
+            if as_it_lies is not None:
+                table = _source(spark, source, str(reader.folder), as_it_lies.types, is_tree=True)
+                yield as_it_lies.select(reader, f"{table}{as_it_lies.only(files, seen)}")
+                continue
             path = workspace / f"{source}.parquet"
             rows = reader.parquet_select(Group(group.columns, files))
             connection.execute(f"copy ({rows}) to {literal(str(path))} (format parquet)")
@@ -147,10 +145,18 @@ class _AsItLies:
     types: dict[str, str]
     columns: dict[str, Column]
     part_file: str
+    folder: str
 
     def select(self, reader: TableReader, source: str) -> str:
         place = (self.part_file, "_metadata.row_index", "cast(null as bigint)")
         return reader.select(Group(self.columns), source, place)
+
+    def only(self, files: list[str], seen: set[str]) -> str:
+        """SQL after the table on the folder: of its files only some. A metastore of Hive's knows no list of paths."""
+        if seen == set(files):
+            return ""
+        names = ", ".join(literal(file.removeprefix(self.folder)) for file in files)
+        return f" where {self.part_file} in ({names})"
 
 
 def _as_it_lies(reader: TableReader, group: Group, kinds: dict[str, Kind], files: list[str]) -> _AsItLies | None:
@@ -179,7 +185,7 @@ def _as_it_lies(reader: TableReader, group: Group, kinds: dict[str, Kind], files
         )
     path = "_metadata.file_path"
     part_file = f"substr({path}, strpos({path}, {literal(folder)}) + {len(folder)})"
-    return _AsItLies(types, columns, part_file) if types else None
+    return _AsItLies(types, columns, part_file, folder) if types else None
 
 
 def _column(physical: str, kind: Kind, declared: str, is_key: bool) -> tuple[str, str] | None:
@@ -205,19 +211,14 @@ def _typed(declared: str) -> str:
     return {"varchar": "string", "integer": "int", "boolean": "boolean", "timestamp": "timestamp_ntz"}[declared]
 
 
-def _places(files: list[str]) -> list[str]:
-    """Paths that together are the files: their folder if it holds nothing else, because Hive knows no list of paths."""
-    folder = Path(files[0]).parent
-    seen = {str(path) for path in folder.iterdir() if not path.name.startswith((".", "_"))}
-    return [str(folder)] if len(files) > 1 and seen == set(files) else files
-
-
-def _source(spark: SparkConnection, name: str, path: str, types: dict[str, str]) -> str:
-    """A table of Spark's on files."""
+def _source(spark: SparkConnection, name: str, path: str, types: dict[str, str], *, is_tree: bool = False) -> str:
+    """A table of Spark's on a file, or on a folder and all folders in it."""
     columns = ", ".join(f"{quoted_name(column)} {type_}" for column, type_ in types.items())
     table = f"{SCHEMA}.{name}"
     spark.run(f"drop table if exists {spark_quoted(table)}")
-    spark.run(f"create table {spark_quoted(table)} ({columns}) using parquet options (path {text_literal(path)})")
+    # Names of folders (`month=3`) are no columns.
+    options = f"path {text_literal(path)}" + (", recursiveFileLookup 'true'" if is_tree else "")
+    spark.run(f"create table {spark_quoted(table)} ({columns}) using parquet options ({options})")
     return table
 
 

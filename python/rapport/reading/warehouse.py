@@ -90,10 +90,12 @@ def read_into_warehouse(
     on_bad_rows: str,
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
     further: Sequence[str] = (),
+    raw_schema: str = "",
 ) -> pa.Table:
     """Read an export into schema ``raw`` and return the verdicts on its files.
 
-    ``further``: the optional tables that are read.
+    ``further``: the optional tables that are read. ``raw_schema``: a schema with the tables, instead of the folder
+    (:mod:`rapport.reading.schema`).
 
     Beside the views of :func:`rapport.reading.read_export` it writes ``raw.part_files`` (a row a file) and
     ``raw.export`` (one row: what the export says of itself). With ``on_bad_rows`` ``quarantine`` a value that cannot be
@@ -101,9 +103,13 @@ def read_into_warehouse(
     """
     tables = tables_of_sources(sources, further)
     how: dict[str, Any] = {"max_unpacked_bytes": max_unpacked_bytes, "build_id": build_id}
-    if is_spark(connection):
+    if raw_schema:
+        from rapport.reading.schema import FORMAT, read_schema
+
+        reading = read_schema(connection, raw_schema, tables, build_id=build_id)
+        folder, file_format = Path(f"schema {raw_schema}"), FORMAT
+    elif is_spark(connection):
         reading = _read_for_spark(connection, folder, file_format, tables, how)
-        connection.write_table("raw.part_files", reading.part_files)
     else:
         [(database,)] = connection.execute(
             "select path from duckdb_databases() where database_name = current_database()"
@@ -111,6 +117,9 @@ def read_into_warehouse(
         reading = read_export(
             connection, folder, file_format, tables, new_workspace(Path(f"{database}.reading")), **how
         )
+    if is_spark(connection):
+        connection.write_table("raw.part_files", reading.part_files)
+    else:
         connection.register("part_files_read", reading.part_files)
         connection.execute("create or replace table raw.part_files as from part_files_read")
         connection.unregister("part_files_read")
@@ -167,15 +176,22 @@ def _duckdb_of_its_own(workspace: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def files_stood_still(part_files: pa.Table, layer: str) -> pa.Table:
+def files_stood_still(
+    part_files: pa.Table, layer: str, connection: duckdb.DuckDBPyConnection | None = None
+) -> pa.Table:
     """The verdict on whether every part file, and the erasures' list, is still what it was when it was read.
 
-    ``part_files``: ``raw.part_files``. The list's hashes are known to the process that has read it and are stored
-    nowhere: the hash of a short list can be guessed. Asked when nothing reads the files any more.
+    Of tables in a schema their rows and latest ``loaded_at`` are asked through ``connection``. ``part_files``:
+    ``raw.part_files``. The list's hashes are known to the process that has read it and are stored nowhere: the hash of
+    a short list can be guessed. Asked when nothing reads the files any more.
     """
     build_id = str(part_files["build_id"][0].as_py())
     read = _read.get(build_id, part_files)
     changed = [f"{table}/{file}" for table, file in changed_files(read)]
+    if connection is not None and None in read["sha256"].to_pylist():
+        from rapport.reading.schema import changed_tables
+
+        changed += [table for _, table in changed_tables(connection, read)]
     verdict = Verdict(
         table_name=EXPORT,
         rule="no part file changed while it was read",

@@ -39,8 +39,8 @@ def write_snapshot(
 ) -> None:
     """Write the marts of a build to a new file.
 
-    ``marts``: of each its ``name``, the ``relation`` that it is read from, its ``description``, and its ``columns`` with
-    ``name``, ``data_type``, ``description`` and ``not_null``. ``head``: the row of ``marts.snapshot``.
+    ``marts``: of each its ``name``, the ``relation`` that it is read from, its ``description``, and its ``columns``
+    with ``name``, ``data_type``, ``description`` and ``not_null``. ``head``: the row of ``marts.snapshot``.
 
     Raises ``duckdb.Error`` if a table cannot be read or a value breaks the contract.
     """
