@@ -27,7 +27,9 @@ counted as (
         rated_four,
         {{ kind }} as provider_type,
         place,
-        count(distinct participant_id) as participants,
+        -- A participant has one session of each number, and only of those from the thirteenth on maybe several.
+        count(case when place < 13 then 1 end)
+        + count(distinct case when place = 13 then participant_id end) as participants,
         {%- for column in sums %}
         sum({{ column }}) as {{ column }}{% if not loop.last %},{% endif %}
         {%- endfor %}

@@ -10,7 +10,10 @@ judged as (
 
 participants as (
 
-    select participant_id from judged
+    select
+        participant_id,
+        rated_sessions
+    from judged
     where is_eligible
 
 ),
@@ -34,7 +37,8 @@ of_cohort as (
         sessions.session_id,
         sessions.provider_id,
         sessions.provider_type,
-        sessions.started_at
+        sessions.started_at,
+        participants.rated_sessions
     from sessions
     inner join participants on sessions.participant_id = participants.participant_id
 
@@ -63,10 +67,9 @@ final as (
         of_cohort.provider_id,
         of_cohort.provider_type,
         of_cohort.started_at,
-        -- One window for all three: the sessions are sorted once.
         row_number() over ({{ in_time }}) as session_number,
         count(rated.ratings) over ({{ in_time }} rows between unbounded preceding and current row) as rated_number,
-        count(rated.ratings) over ({{ in_time }} rows between unbounded preceding and unbounded following) as rated_sessions,
+        of_cohort.rated_sessions,
         rated.ratings,
         cast(rated.item_sum as bigint) as item_sum,
         rated.item_responses,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -156,6 +157,8 @@ def _write_tables(
             [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
         connection.execute(f"set threads = {max(threads, 2)}")
         connection.execute(f"set temp_directory = '{_quoted(folder / 'spill')}'")
+        if not sys.stdout.isatty():
+            connection.execute("set enable_progress_bar = false")
         connection.execute("set preserve_insertion_order = true")
         for name, value in {
             "demo_seed": seed,
