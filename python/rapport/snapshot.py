@@ -1,8 +1,9 @@
 """The snapshot of the marts: a file that readers open while builds run.
 
-A publication writes it aside (``macros/engine/publication_*.sql``), commits, and puts it in place by one rename. Whoever
-has the old file open reads on in it; whoever opens the place finds the old marts or the new ones, whole. What a build that
-was killed wrote aside is put in place by the next command that writes if its marts were published, and else removed.
+A publication writes it aside (``macros/engine/publication_*.sql``), commits, and puts it in place by one rename.
+Whoever has the old file open reads on in it; whoever opens the place finds the old marts or the new ones, whole. What a
+build that was killed wrote aside is put in place by the next command that writes if its marts were published, and else
+removed.
 """
 
 from __future__ import annotations
