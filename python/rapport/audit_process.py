@@ -49,7 +49,7 @@ class _Audit:
         # On a cursor of its own: a query that fails must not end a transaction of the connection.
         cursor = connection.cursor()
         try:
-            self._channel.send(("call", name, str(Path.cwd()), arguments))
+            self._channel.send(("call", name, str(Path.cwd()), getattr(connection, "engine", ""), arguments))
             while True:
                 kind, *content = self._channel.recv()
                 if kind == "returned":
@@ -130,8 +130,8 @@ class _Relation:
 class _Warehouse:
     """The other process's connection, as far as the audit and SQLAlchemy use one."""
 
-    def __init__(self, channel: Connection[Any, Any]) -> None:
-        self._channel = channel
+    def __init__(self, channel: Connection[Any, Any], engine: str = "") -> None:
+        self._channel, self.engine = channel, engine
         self._rows: list[tuple[Any, ...]] = []
         self.description: list[tuple[Any, ...]] = []
 
@@ -163,7 +163,7 @@ class _Warehouse:
         return rows[0] if rows else None
 
     def cursor(self) -> _Warehouse:
-        return _Warehouse(self._channel)
+        return _Warehouse(self._channel, self.engine)
 
     def begin(self) -> None:
         """Each query is a transaction of its own."""
@@ -193,10 +193,10 @@ def _serve(channel: Connection[Any, Any]) -> None:
             for folder in content[0]:
                 suites.load_ahead(folder, content[1])
             continue
-        name, folder, arguments = content
+        name, folder, engine, arguments = content
         os.chdir(folder)
         try:
-            reply: tuple[str, Any] = ("returned", functions[name](_Warehouse(channel), *arguments))
+            reply: tuple[str, Any] = ("returned", functions[name](_Warehouse(channel, engine), *arguments))
         except Exception as error:
             reply = ("raised", _portable(error))
         channel.send(reply)

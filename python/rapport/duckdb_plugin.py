@@ -172,8 +172,11 @@ def read_for_freshness(connection: duckdb.DuckDBPyConnection) -> None:
 
     Raises :class:`DbtRuntimeError` if a file cannot be read as the export's contract says.
     """
+    from rapport.project_vars import check_vars
     from rapport.reading.warehouse import read_into_warehouse
 
+    given = getattr(get_flags(), "VARS", None) or {}  # type: ignore[no-untyped-call]
+    raw_schema = check_vars(Path.cwd(), given).values["raw_schema"] or ""
     try:
         verdicts = read_into_warehouse(
             connection,
@@ -182,6 +185,7 @@ def read_for_freshness(connection: duckdb.DuckDBPyConnection) -> None:
             os.environ.get("RAPPORT_RAW_FORMAT", "parquet"),
             SOURCES,
             on_bad_rows="quarantine",
+            raw_schema=raw_schema,
         )
     except duckdb.Error as error:
         raise DbtRuntimeError(f"the export cannot be read, so its age is not known: {clean_text(error)}") from None

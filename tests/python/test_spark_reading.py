@@ -224,3 +224,51 @@ def test_a_file_that_changes_meanwhile_is_noticed(raw: Path, spark: SparkConnect
     os.utime(path, ns=(1, 1))
     [verdict] = files_stood_still(spark.sql("from raw.part_files").to_arrow_table(), "candidates").to_pylist()
     assert (verdict["passed"], verdict["sample_keys"]) == (False, f"sessions/{path.name}")
+
+
+def test_a_schema_of_the_metastore_is_read_as_one_of_duckdb(raw: Path, tmp_path: Path, spark: SparkConnection) -> None:
+    """Tables and a view, with values that cannot be read, a type that is none, and a list of erasures."""
+    with duckdb.connect(str(tmp_path / "theirs.duckdb")) as connection:
+        connection.execute("set TimeZone = 'UTC'; create schema clinic")
+        spark.run("drop schema if exists clinic cascade")
+        spark.run("create schema clinic")
+        for table in TABLES:
+            connection.execute(f"create table clinic.{table} as from read_parquet('{raw}/{table}/*.parquet')")
+        connection.execute(
+            "update clinic.sessions set started_at = timestamp '1812-01-01' where session_id = (select min(session_id) from clinic.sessions)"
+        )
+        connection.execute(
+            "alter table clinic.who5_assessments alter item_1 type bigint; update clinic.who5_assessments set item_1 = 3000000000 where assessment_id = (select max(assessment_id) from clinic.who5_assessments)"
+        )
+        connection.execute("alter table clinic.alliance_ratings alter goals_item type varchar")
+        connection.execute(
+            "create table clinic.erasures as select min(participant_id) as participant_id from clinic.participants"
+        )
+        for table in (*TABLES, "erasures"):
+            folder = tmp_path / "stored" / table
+            folder.mkdir(parents=True)
+            path = folder / "part.parquet"
+            connection.execute(f"copy clinic.{table} to '{path}' (format parquet)")
+            spark.run(f"create table clinic.{table}_stored using parquet location '{folder}'")
+            spark.run(f"create view clinic.{table} as select * from clinic.{table}_stored")
+        theirs = read_into_warehouse(connection, "b1", raw, "parquet", SOURCES, "stop", raw_schema="clinic")
+        ours = read_into_warehouse(spark, "b1", raw, "parquet", SOURCES, "stop", raw_schema="clinic")
+        assert without_moment(ours.to_pylist()) == without_moment(theirs.to_pylist())
+        for table in TABLES:
+            columns = [
+                row[0] for row in connection.execute(f"describe raw.{table}").fetchall() if row[0] != "row_number"
+            ]
+            query = f"select {', '.join(columns)} from raw.{table} order by {', '.join(columns)}"
+            assert spark.execute(query).fetchall() == connection.execute(query).fetchall()
+            [(rows, numbers)] = spark.execute(
+                f"select count(*), count(distinct row_number) from raw.{table}"
+            ).fetchall()
+            assert rows == numbers
+        parts = spark.sql("from raw.part_files").to_arrow_table()
+        [verdict] = files_stood_still(parts, "candidates", spark).to_pylist()
+        assert verdict["passed"]
+        spark.run("insert into clinic.sessions_stored select * from clinic.sessions_stored limit 1")
+        [verdict] = files_stood_still(parts, "candidates", spark).to_pylist()
+        assert (verdict["passed"], verdict["sample_keys"]) == (False, "clinic.sessions")
+        lost = read_into_warehouse(spark, "b2", raw, "parquet", SOURCES, "stop", raw_schema="nowhere").to_pylist()
+        assert {row["rule"] for row in lost if not row["passed"]} == {"table exists"}

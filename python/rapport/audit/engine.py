@@ -113,12 +113,15 @@ class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
     key: str | None = None
     repeated: str | None = None
     queries: Sequence[str] = ()
+    asks_at_once: bool = False
+    """Whether queries that take more than a scan are counted by one statement: where each statement costs a start."""
 
     def __init__(self, **arguments: Any) -> None:
         """Great Expectations' arguments."""
         super().__init__(**arguments)
         self.examples: dict[str, list[str]] = {}
         self._counts: dict[str, int] = {}
+        self._have_failed = False
 
     def count(self, query: str) -> int | None:
         """How many rows a query finds, counted in one pass with all that join the same rows; some of their keys.
@@ -127,7 +130,7 @@ class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
         """
         asked = RowCondition.of(query)
         if asked is None:
-            return None
+            return self._count_at_once(query) if self.asks_at_once else None
         if query not in self._counts:
             together = {
                 other: parts
@@ -146,6 +149,28 @@ class JudgedTable(SqlAlchemyBatchData):  # type: ignore[misc]
             self._counts.update(zip(together, found[::2], strict=True))
             self.examples.update({other: keys or [] for other, keys in zip(together, found[1::2], strict=True)})
         return self._counts[query]
+
+    def _count_at_once(self, query: str) -> int | None:
+        """How many rows a query finds, asked with every other query that takes more than a scan.
+
+        ``None`` if one of them fails: each is then asked by itself, to find out which.
+        """
+        if query not in self._counts and not self._have_failed:
+            others = [
+                other for other in self.queries if RowCondition.of(other) is None and counted_in_a_scan(other) is None
+            ]
+            together = list(dict.fromkeys([query, *others]))
+            table = f'"{self.selectable.schema}"."{self.selectable.name}"'
+            counts = ", ".join(
+                f"(select count(*) from ({other.replace('{batch}', table)}) as found)" for other in together
+            )
+            try:
+                [found] = self.execution_engine.execute_query(_raw(f"select {counts}")).fetchall()
+            except (duckdb.Error, sqlalchemy.exc.SQLAlchemyError):
+                self._have_failed = True
+            else:
+                self._counts.update(zip(together, found, strict=True))
+        return self._counts.get(query)
 
 
 # Great Expectations writes a rule's values into the query for the rows that break it. It does not know DuckDB's `$1`,

@@ -30,6 +30,7 @@ from rapport.audit.kinds import why_not_judged
 from rapport.audit.startup import import_great_expectations
 from rapport.audit.verdict import MAX_SAMPLE_KEYS, SEVERITIES, Verdict, join_keys, verdict_table
 from rapport.audit_process import ask
+from rapport.engines import is_spark
 from rapport.studies import Study
 from rapport.studies.parameters import ParameterError, resolved
 from rapport.studies.parameters import parameters as of_study
@@ -379,6 +380,7 @@ class _Judge:
 
         batch = JudgedTable(execution_engine=self.engine, table_name=self.suite.table, schema_name=self.suite.schema)
         batch.key = self.suite.key
+        batch.asks_at_once = is_spark(self.connection)
         if self.suite.repeated:
             batch.repeated = (
                 f'(select part_file, row_number from "{self.suite.schema}"."{self.suite.repeated}"'
