@@ -35,10 +35,12 @@ def same_on_both(house: SparkHouse, warehouse: Warehouse, *arguments: str) -> No
     assert differences(house.marts(), marts_on_duckdb(warehouse)) == []
 
 
+@pytest.mark.long
 def test_a_small_export_gives_the_same_marts_to_the_last_bit(house: SparkHouse, warehouse: Warehouse) -> None:
     same_on_both(house, warehouse)
 
 
+@pytest.mark.long
 def test_a_closed_gate_names_the_same_rows_and_leaves_the_marts(house: SparkHouse, built: Warehouse) -> None:
     before = house.marts()
     built.spoil(
