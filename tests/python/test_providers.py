@@ -397,6 +397,12 @@ def test_the_contract_has_the_mart_where_it_is_built(tmp_path: Path) -> None:
     assert contract["dataGranularityDescription"].startswith("One row per provider type and provider")
     classes = {one["name"]: one["classification"] for one in contract["properties"]}
     assert classes["alliance_mean"] == "restricted"
+    options = {one["name"]: one.get("logicalTypeOptions", {}) for one in contract["properties"]}
+    for expectation in read_project(tmp_path).suites["providers/provider_alliance"]["expectations"]:
+        if expectation["type"] == "expect_column_values_to_be_between":
+            given = expectation["kwargs"]
+            bounds = {"minimum": given.get("min_value"), "maximum": given.get("max_value")}
+            assert {name: options[given["column"]].get(name) for name in bounds} == bounds, given["column"]
     assert "the mean of a type is that of its participants with a named provider" in yaml.safe_dump(
         contract["quality"], width=1000
     )
