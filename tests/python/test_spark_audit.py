@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from rapport.audit import load_suites
 from rapport.audit.suites import UNEXPECTED_ROWS, UNJUDGED, Suite, judge, suite_parameters
 from rapport.audit.verdict import Verdict
 from rapport.spark import SparkConnection
-from rapport.spark.translation import to_spark
 from rapport.studies import load_study
 from rapport.studies.parameters import parameters
 
@@ -199,6 +199,7 @@ def judged_by_great_expectations(session: Any, suite: Suite, given: dict[str, An
     from great_expectations.validator.validator import Validator
 
     from rapport.audit.suites import _context
+    from rapport.spark.translation import to_spark
 
     engine = SparkDFExecutionEngine(spark=session)
     frame = session.table(f"{suite.schema}.{suite.table}")
@@ -206,7 +207,7 @@ def judged_by_great_expectations(session: Any, suite: Suite, given: dict[str, An
     validator = Validator(execution_engine=engine, batches=[Batch(data=batch)], data_context=_context())
     configurations = []
     for expectation in suite.expectations.expectations:
-        configuration = expectation.configuration
+        configuration = deepcopy(expectation.configuration)
         configuration.kwargs["result_format"] = "BASIC"
         if expectation.expectation_type == UNEXPECTED_ROWS:
             query = configuration.kwargs["unexpected_rows_query"].replace("{batch}", suite.batch)
