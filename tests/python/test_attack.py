@@ -419,7 +419,7 @@ def test_a_leverage_of_1_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_ratings_of_a_provider_type_do_not_count_a_small_utilization_type() -> None:
-    """All of 100 telecoaching and 8 of both rated a first session with a coach: 107 of 102 told 3 of both at least."""
+    """The 40 of teletherapy and the 8 of both rated a first session with a therapist: 48, of 40, tell the 8 of both."""
     from sufficient_statistics import cohorts
 
     rng = np.random.default_rng(5)
@@ -434,11 +434,11 @@ def test_ratings_of_a_provider_type_do_not_count_a_small_utilization_type() -> N
     assert by_kind.all()[["coach", "therapist"]].all()
     first = trajectory.query("population == 'everyone' and session_number == '1'").set_index("provider_type")
     attacker = Attacker(1, MIN_CELL)
-    attacker.count(attacker.cohort(utilization_type="telecoaching"), 100)
-    coached = first.loc["coach", "participants"]
-    attacker.add(attacker.cohort(utilization_type=("telecoaching", "both")), coached, np.inf)
-    assert coached > 100
-    assert attacker.narrow(attacker.cohort(utilization_type="both"))[0] == coached - 100
+    attacker.count(attacker.cohort(utilization_type="teletherapy"), 40)
+    seen = first.loc["therapist", "participants"]
+    attacker.add(attacker.cohort(utilization_type=("teletherapy", "both")), seen, np.inf)
+    assert seen > 40
+    assert attacker.narrow(attacker.cohort(utilization_type="both"))[0] == seen - 40
 
 
 def judge_of(tables: dict[str, pd.DataFrame]) -> Verdict:
