@@ -142,8 +142,11 @@ AFTER_A_BUILD = (
     ("rapport.refresh", "--programs", "{folder}/programs"),
 )
 """Every module that a target of the Makefile runs on an export or on its warehouse."""
-NO_EXPORT = {"reproduction.twin", "reproduction.consistency", "benchmarks", "benchmarks.report", "pip", "venv"}
-"""What others run: they make an export of invented people of their own, or install something."""
+NO_EXPORT = {
+    *("reproduction.twin", "reproduction.consistency", "benchmarks", "benchmarks.report", "benchmarks.spark"),
+    *("rapport.spark.java", "pip", "venv"),
+}
+"""What others run: they make an export of invented people of their own, look for Java, or install something."""
 
 
 def test_every_module_of_the_makefile_is_searched() -> None:
