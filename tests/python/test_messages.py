@@ -155,7 +155,9 @@ def test_every_module_of_the_makefile_is_searched() -> None:
     assert len(run) > 8
     assert run == {command[0] for command in AFTER_A_BUILD} | NO_EXPORT
     dbts = set(re.findall(r"\$\(BIN\)/dbt (?:--[\w-]+ (?:warn )?)*(\w+)", makefile))
-    assert dbts == {"build", "source", "docs", "show"}, "run by the tests of this module, but for what is only printed: show"
+    assert dbts == {"build", "source", "docs", "show"}, (
+        "run by the tests of this module, but for what is only printed: show"
+    )
 
 
 @pytest.fixture
