@@ -158,7 +158,7 @@ def test_a_build_says_what_it_erased(built: Warehouse) -> None:
             f"select count(*) from '{built.raw}/who5_assessments/*.parquet' where participant_id = '{alone}'"
         ).fetchall()
     content = (
-        f"\ufeffparticipant_id\r\n  {cohort[0]}\t\r\n{cohort[0]}\r\n\u00a0{cohort[1]}\r\n{alone}\r\n"
+        f"\ufeffparticipant_id\r\n  {cohort[0]}\t\r\n{cohort[0]}\r\n\u00a0\ufeff{cohort[1]}\u200b\r\n{alone}\r\n"
         f"{cohort[1].lower()}\r\nNOBODY-391739\r\n"
     )
     listed(built, content)
