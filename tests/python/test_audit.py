@@ -123,7 +123,8 @@ def test_verdicts_count_and_name_what_breaks_a_rule(tmp_path: Path, connection: 
     assert verdicts["is not empty"]["passed"]
     adult = verdicts["age is adult"]
     assert (adult["passed"], adult["severity"], adult["evaluated"], adult["unexpected"]) == (False, "warning", 101, 18)
-    assert adult["sample_keys"] == "P0, P1, P2, P3, P4"
+    # In an order of their own: the same on every engine.
+    assert adult["sample_keys"] == "P0, P1, P10, P11, P12"
     assert (verdicts["nobody is 100"]["unexpected"], verdicts["nobody is 100"]["sample_keys"]) == (1, "P100")
     assert (verdicts["nobody is 17"]["unexpected"], verdicts["nobody is 17"]["severity"]) == (1, "info")
     assert {row["build_id"] for row in verdicts.values()} == {"b1"}
