@@ -180,9 +180,13 @@ class _Warehouse:
 
 def _serve(channel: Connection[Any, Any]) -> None:
     """Answer calls until the other process is gone. After each the suites are loaded for the next."""
+    import gc
     import os
 
     from rapport.audit import suites
+
+    # A judgement leaves much that refers to itself: it is put away while nobody waits.
+    gc.disable()
 
     functions: dict[str, Callable[..., Any]] = {
         function.__name__: function for function in (suites.judge_folder, suites.fault_queries)
@@ -200,6 +204,8 @@ def _serve(channel: Connection[Any, Any]) -> None:
         except Exception as error:
             reply = ("raised", _portable(error))
         channel.send(reply)
+        gc.collect()
+        gc.freeze()
 
 
 def _portable(error: Exception) -> Exception:

@@ -251,20 +251,23 @@ def _read_moments(table: str, frame: pd.DataFrame, variants: Sequence[str], vari
         with_alliance |= {(name, other): f"{name}_x_{other}" for other in variables}
     columns = plain | with_alliance
     require_columns(table, frame, ("unit", "n", *columns.values()))
-    numbers = {key: long_numbers(table, frame, column) for key, column in columns.items()}
     counts, units = whole_numbers(table, frame, "n"), whole_numbers(table, frame, "unit", 1)
-    moments = []
-    for i, (n, unit) in enumerate(zip(counts, units, strict=True)):
-        sums: dict[str, Fraction] = {}
-        products: dict[Key, Fraction] = {}
-        for names, column in numbers.items():
-            value = Fraction(column[i], unit ** sum(name in variants for name in names))
-            if len(names) == 1:
-                sums[names[0]] = value
-            else:
-                products[_key(*names)] = value
-        moments.append(Moments(Fraction(n), sums, products))
-    return moments
+    sums: list[dict[str, Fraction]] = [{} for _ in counts]
+    products: list[dict[Key, Fraction]] = [{} for _ in counts]
+    for names, column in columns.items():
+        power = sum(name in variants for name in names)
+        values = [
+            Fraction(number, unit**power) if power else Fraction(number)
+            for number, unit in zip(long_numbers(table, frame, column), units, strict=True)
+        ]
+        if len(names) == 1:
+            for of_row, value in zip(sums, values, strict=True):
+                of_row[names[0]] = value
+        else:
+            key = _key(*names)
+            for of_pair, value in zip(products, values, strict=True):
+                of_pair[key] = value
+    return [Moments(Fraction(n), of_row, of_pair) for n, of_row, of_pair in zip(counts, sums, products, strict=True)]
 
 
 def _alliance_of(moments: Moments, variant: str) -> Moments:

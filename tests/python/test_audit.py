@@ -495,9 +495,9 @@ def test_the_tables_of_a_query_are_those_it_names(connection: duckdb.DuckDBPyCon
         "with a as (select 1 as x) select x from a left join staging.b as b on true where x not in"
         " (select y from candidates.c) and exists (from (select 'from marts.z' from \"reference\".d union all from e))"
     )
-    assert tables_of(connection, query) == {"staging.b", "candidates.c", "reference.d", "main.e"}
+    assert tables_of(connection, [query]) == [{"staging.b", "candidates.c", "reference.d", "main.e"}]
     with pytest.raises(SuiteError, match="not a query"):
-        tables_of(connection, "select from where")
+        tables_of(connection, ["select from where"])
 
 
 # Messages ------------------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ The expectations run as SQL on the build's own connection: no row of a participa
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -84,25 +85,34 @@ class Suite:
                 query.unexpected_rows_query = query.unexpected_rows_query.replace(old, new)
         return replace(self, schema=schema, table=table, expectations=moved)
 
+    def queries(self) -> list[str]:
+        """Every query of the suite, and of the tables that it is about."""
+        named = [self.batch, *([f'"{self.schema}"."{self.repeated}"'] if self.repeated else [])]
+        expectations: list[Any] = self.expectations.expectations
+        return [f"select * from {name}" for name in named] + [
+            item.unexpected_rows_query.replace("{batch}", self.batch)
+            for item in expectations
+            if item.expectation_type == UNEXPECTED_ROWS
+        ]
+
     def tables(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
         """Every table that the suite looks at, as ``schema.table``."""
-        found = {f"{self.schema}.{self.table}"}
-        if self.repeated:
-            found.add(f"{self.schema}.{self.repeated}")
-        for expectation in self.expectations.expectations:
-            if expectation.expectation_type == UNEXPECTED_ROWS:
-                query: Any = expectation
-                found |= tables_of(connection, query.unexpected_rows_query.replace("{batch}", self.batch))
-        return found
+        return set[str]().union(*tables_of(connection, self.queries()))
 
 
-def tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
-    """The tables that a query names, as ``schema.table``; views are not looked through.
+def tables_of(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> list[set[str]]:
+    """The tables that each query names, as ``schema.table``; views are not looked through.
 
     Raises :class:`SuiteError` for a query that DuckDB cannot parse.
     """
-    [(text,)] = connection.execute("select json_serialize_sql(?::varchar)", [query]).fetchall()
-    parsed = json.loads(text)
+    if not queries:
+        return []
+    arms = ", ".join(["json_serialize_sql(?::varchar)"] * len(queries))
+    [parsed] = connection.execute(f"select {arms}", list(queries)).fetchall()
+    return [_tables_in(query, json.loads(text)) for query, text in zip(queries, parsed, strict=True)]
+
+
+def _tables_in(query: str, parsed: dict[str, Any]) -> set[str]:
     if parsed["error"]:
         raise SuiteError(f"not a query: {query}")
 
@@ -112,10 +122,11 @@ def tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
         for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
             yield from nodes(inner)
 
-    ctes = {named["key"] for node in nodes(parsed) for named in node.get("cte_map", {}).get("map", ())}
+    found = list(nodes(parsed))
+    ctes = {named["key"] for node in found for named in node.get("cte_map", {}).get("map", ())}
     return {
         f"{node['schema_name'] or 'main'}.{node['table_name']}"
-        for node in nodes(parsed)
+        for node in found
         if node.get("type") == "BASE_TABLE" and (node["schema_name"] or node["table_name"] not in ctes)
     }
 
@@ -287,15 +298,16 @@ def judge_folder(
     return [(item, (item.table_name, item.rule) in on_rows) for item in judge(connection, suites, parameters)]
 
 
-def check_dependencies(connection: duckdb.DuckDBPyConnection, suites: Iterable[Suite], tables: Iterable[str]) -> None:
+def check_dependencies(connection: duckdb.DuckDBPyConnection, suites: Iterable[Suite], tables: Sequence[str]) -> None:
     """Raises :class:`SuiteError` if a suite looks at a table that the calling model does not depend on."""
-    declared: set[str] = set()
-    for table in tables:
-        declared |= tables_of(connection, table)
-    for suite in suites:
-        overlooked = sorted(suite.tables(connection) - declared)
+    by_suite = {suite.path: suite.queries() for suite in suites}
+    asked = [*tables, *itertools.chain.from_iterable(by_suite.values())]
+    named = dict(zip(asked, tables_of(connection, asked), strict=True))
+    declared = set[str]().union(*(named[table] for table in tables))
+    for path, queries in by_suite.items():
+        overlooked = sorted(set[str]().union(*(named[query] for query in queries)) - declared)
         if overlooked:
-            raise SuiteError(f"{suite.path}: judges {', '.join(overlooked)}, which this model does not depend on")
+            raise SuiteError(f"{path}: judges {', '.join(overlooked)}, which this model does not depend on")
 
 
 def suite_parameters(build: pd.DataFrame) -> dict[str, Any]:
