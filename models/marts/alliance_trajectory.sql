@@ -28,10 +28,10 @@ counted as (
         {{ kind }} as provider_type,
         place,
         -- A participant has one session of each number, and only of those from the thirteenth on maybe several.
-        count(case when place < 13 then 1 end)
+        {{ whole_sum('case when place < 13 then sessions else 0 end') }}
         + count(distinct case when place = 13 then participant_id end) as participants,
         {%- for column in sums %}
-        sum({{ column }}) as {{ column }}{% if not loop.last %},{% endif %}
+        {{ whole_sum(column) }} as {{ column }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from placed
     group by rated_four, place{{ ', provider_type' if loop.first }}

@@ -14,7 +14,7 @@ answers as (
         provider_type,
         provider_id,
         participant_id,
-        count(*) as rated_sessions,
+        {{ whole_sum('sessions') }} as rated_sessions,
         {{ whole_sum('item_sum') }} as item_sum,
         {{ whole_sum('item_responses') }} as item_responses
     from sessions

@@ -1,5 +1,6 @@
 -- The sessions of the cohort are numbered per participant in the order in which they began, and each has the answers that it was rated with.
-{%- set in_time = 'partition by of_cohort.participant_id order by of_cohort.started_at, of_cohort.session_id' %}
+{#- Sessions are numbered once their ratings are beside them, so that one ordering of the rows does for all numbers. -#}
+{%- set in_time = 'partition by participant_id order by started_at, session_id' %}
 with
 
 judged as (
@@ -24,9 +25,10 @@ sessions as (
 
 ),
 
-ratings as (
+answered as (
 
     select * from {{ ref('stg_alliance_ratings') }}
+    where bond_item is not null or goals_item is not null
 
 ),
 
@@ -44,39 +46,40 @@ of_cohort as (
 
 ),
 
-rated as (
+with_answers as (
 
     select
-        ratings.session_id,
-        count(*) as ratings,
-        sum(coalesce(ratings.bond_item, 0) + coalesce(ratings.goals_item, 0)) as item_sum,
-        count(ratings.bond_item) + count(ratings.goals_item) as item_responses,
-        count(ratings.bond_item + ratings.goals_item) as paired_ratings,
-        count(case when ratings.bond_item = 5 and ratings.goals_item = 5 then 1 end) as top_ratings
-    from ratings
-    inner join of_cohort on ratings.session_id = of_cohort.session_id
-    where ratings.bond_item is not null or ratings.goals_item is not null
-    group by ratings.session_id
+        of_cohort.*,
+        answered.session_id is null as is_unrated,
+        answered.bond_item,
+        answered.goals_item
+    from of_cohort
+    left join answered on of_cohort.session_id = answered.session_id
 
 ),
 
 final as (
 
     select
-        of_cohort.participant_id,
-        of_cohort.provider_id,
-        of_cohort.provider_type,
-        of_cohort.started_at,
-        row_number() over ({{ in_time }}) as session_number,
-        count(rated.ratings) over ({{ in_time }} rows between unbounded preceding and current row) as rated_number,
-        of_cohort.rated_sessions,
-        rated.ratings,
-        cast(rated.item_sum as bigint) as item_sum,
-        rated.item_responses,
-        rated.paired_ratings,
-        rated.top_ratings
-    from of_cohort
-    left join rated on of_cohort.session_id = rated.session_id
+        participant_id,
+        provider_id,
+        provider_type,
+        started_at,
+        -- The rows of a session are of one rank; the first of them, whichever that is, counts as the session.
+        case when row_number() over ({{ in_time }}) = rank() over ({{ in_time }}) then 1 else 0 end as sessions,
+        dense_rank() over ({{ in_time }}) as session_number,
+        dense_rank() over ({{ in_time }})
+        - count(case when is_unrated then 1 end)
+            over ({{ in_time }} rows between unbounded preceding and current row)
+            as rated_number,
+        rated_sessions,
+        case when is_unrated then 0 else 1 end as ratings,
+        coalesce(bond_item, 0) + coalesce(goals_item, 0) as item_sum,
+        case when bond_item is null then 0 else 1 end
+        + case when goals_item is null then 0 else 1 end as item_responses,
+        case when bond_item is null or goals_item is null then 0 else 1 end as paired_ratings,
+        case when bond_item = 5 and goals_item = 5 then 1 else 0 end as top_ratings
+    from with_answers
 
 )
 

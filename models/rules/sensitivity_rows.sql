@@ -19,7 +19,7 @@ provider_sessions as (
     select
         participant_id,
         provider_id,
-        count(*) as sessions,
+        {{ whole_sum('sessions') }} as sessions,
         min(started_at) as first_session_at
     from sessions
     where provider_id is not null
@@ -56,11 +56,12 @@ answers as (
         {%- for variant, condition in {
             'first': 'rated_number = 1', 'last': 'rated_number = rated_sessions', 'first_sessions': 'rated_number <= 3'
         }.items() %}
+        {%- set is_last_variant = loop.last %}
         {%- for column in ['item_sum', 'item_responses'] %}
-        {{ whole_sum('case when ' ~ condition ~ ' then ' ~ column ~ ' end') }} as {{ variant }}_{{ column }},
+        {{ whole_sum('case when ' ~ condition ~ ' then ' ~ column ~ ' end') }} as {{ variant }}_{{ column }}
+        {%- if not (is_last_variant and loop.last) %},{% endif %}
         {%- endfor %}
         {%- endfor %}
-        count(*) as rated_sessions
     from sessions
     where item_responses > 0
     group by participant_id
