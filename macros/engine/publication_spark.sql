@@ -103,6 +103,7 @@
             cast({{ run_query("select build_number from ops.builds where build_id = '" ~ invocation_id ~ "'").rows[0][0] }} as bigint) as build_number,
             {{ "'" ~ old ~ "'" if old else 'cast(null as string)' }} as build_before
     {%- endcall %}
+    {%- do adapter.marts_have_moved() %}
     {%- set forgets = lists_erasures() %}
     {#- Behind the switch: columns that the contract has changed, and what no reader needs any more. #}
     {%- if forgets %}
@@ -117,7 +118,7 @@
     {%- endif %}
     {#- A mart that a var no longer asks for, say that of providers, is gone. #}
     {%- set published = marts | map(attribute='alias') | list %}
-    {%- for name in shown if name not in published and name ~ '__' in run_query('show create table marts.' ~ name).rows[0][0] %}
+    {%- for name in names_in('marts') if name not in published and name ~ '__' in run_query('show create table marts.' ~ name).rows[0][0] %}
         {%- do spark__drop('marts', name) %}
     {%- endfor %}
     {%- do spark__drop_earlier_tables([new] if forgets else [new, old_suffix]) %}
@@ -170,7 +171,9 @@
     {%- if mart %}
         {%- for column in columns_of(mart).values() %}
             {%- do names.append(column.name) %}
-            {%- do described.append(column.name ~ ' comment ' ~ text_literal(column.description | trim)) %}
+            {#- A metastore keeps 256 characters. Given more it tries for 20 seconds, and then keeps another form of the view. #}
+            {%- set comment = column.description | trim | truncate(255, False, '…', 0) %}
+            {%- do described.append(column.name ~ ' comment ' ~ text_literal(comment)) %}
         {%- endfor %}
     {%- else %}
         {%- do names.append('*') %}
