@@ -123,7 +123,7 @@ CLUSTERS: Final = (16, 64, 256)
 
 
 def growth(runs: Sequence[Mapping[str, Any]], engine: str) -> tuple[float, float]:
-    """What a build takes whatever its size, and what a million participants more take: seconds, from the two largest."""
+    """Seconds that a build of any size takes, and those of a million participants more, by the two largest runs."""
     (small, large) = sorted(runs, key=lambda run: int(run["participants"]))[-2:]
     people = (large["participants"] - small["participants"]) / 1e6
     per_million = (large[engine]["wall"] - small[engine]["wall"]) / people

@@ -89,6 +89,21 @@ def test_a_size_that_is_none_is_refused(tmp_path: Path, memory: str) -> None:
     assert f"RAPPORT_SPARK_MEMORY is {memory!r}, and has to be a size such as 3g or 900m" in outcome.stdout
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    outcome = command(tmp_path, RAPPORT_SPARK_WAREHOUSE=str(tmp_path / "file" / "spark"))
+    assert outcome.returncode == 2
+    assert "file/spark: the folder of the tables cannot be made: Not a directory; nothing was read" in outcome.stdout
+
+
+def test_a_session_that_cannot_be_started_says_why_in_a_line(tmp_path: Path) -> None:
+    outcome = command(tmp_path, RAPPORT_SPARK_MASTER="nowhere")
+    assert outcome.returncode == 2
+    assert "the Spark session cannot be started: " in outcome.stdout
+    assert "Could not parse Master URL: 'nowhere'; nothing was read" in outcome.stdout
+    assert "at org.apache" not in outcome.stdout + outcome.stderr
+
+
 # --- One build after another, in one house
 
 
