@@ -20,6 +20,8 @@ from spark_house import SparkHouse, differences, marts_on_duckdb
 from sparks import why_no_spark
 from sufficient_statistics import GOLDEN, cohorts
 
+from rapport.contracts.storage import copy_marts
+
 MISSING = why_no_spark()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"Spark is not tested: {MISSING}")
 CSV = {"small", "unbalanced"}
@@ -132,6 +134,24 @@ def as_of_any_engine(page: str, release: Path) -> list[str]:
 def test_the_report_differs_in_engine_and_times_only(house: SparkHouse, both: Warehouse, tmp_path: Path) -> None:
     spark, duck = tmp_path / "spark", tmp_path / "duckdb"
     differ_by_engine_and_times_only(released(house.warehouse / "publication.duckdb", spark), released(both.db, duck))
+
+
+def test_the_contract_is_checked_on_a_copy_of_either_engine(house: SparkHouse, both: Warehouse, tmp_path: Path) -> None:
+    """`make contract-cli` checks a copy: of Spark's marts it has the same tables, columns, types and rows."""
+    found = {}
+    for engine, db in (("spark", house.warehouse / "publication.duckdb"), ("duckdb", both.db)):
+        out = tmp_path / f"{engine}.duckdb"
+        copy_marts(db, out)
+        with duckdb.connect(str(out), read_only=True) as connection:
+            described = connection.execute(
+                "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'marts'"
+                " order by table_name, column_index"
+            ).fetchall()
+            found[engine] = [row for row in described if row[0] not in ROWS_OF_PEOPLE]
+            for name in {row[0] for row in found[engine]}:
+                found[engine] += connection.execute(f"select '{name}', * from marts.{name} order by all").fetchall()
+    assert len({row[0] for row in found["spark"]}) == len(MARTS) - len(ROWS_OF_PEOPLE)
+    assert sorted(map(repr, found["spark"])) == sorted(map(repr, found["duckdb"]))
 
 
 def test_the_age_of_the_export_is_told(house: SparkHouse, both: Warehouse) -> None:

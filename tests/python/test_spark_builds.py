@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -102,6 +103,32 @@ def test_a_session_that_cannot_be_started_says_why_in_a_line(tmp_path: Path) -> 
     assert "the Spark session cannot be started: " in outcome.stdout
     assert "Could not parse Master URL: 'nowhere'; nothing was read" in outcome.stdout
     assert "at org.apache" not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("has_moved", [False, True])
+def test_an_error_behind_the_switch_does_not_say_that_nothing_was_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_moved: bool
+) -> None:
+    import dbt_rapport
+    import dbt_rapport.spark
+
+    said: list[str] = []
+    monkeypatch.setattr(dbt_rapport, "_say", lambda message, level: said.append(message))
+    monkeypatch.setattr(dbt_rapport.spark, "has_published", has_moved)
+    word = dbt_rapport.LastWord(tmp_path / "dbt.log", is_on_spark=True)
+    monkeypatch.setattr(word, "show_snapshot", lambda: said.append("the snapshot is put in its place"))
+    publication = SimpleNamespace(node_name="publish")
+    word(
+        SimpleNamespace(
+            info=SimpleNamespace(name="LogModelResult"), data=SimpleNamespace(node_info=publication, status="error")
+        )
+    )
+    word.conclude(is_success=False)
+    assert said == (
+        ["the snapshot is put in its place", "marts were published; what failed did so beside them, see above."]
+        if has_moved
+        else ["marts were not published and are as they were. See the error above."]
+    )
 
 
 # --- One build after another, in one house
