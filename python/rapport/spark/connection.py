@@ -73,7 +73,8 @@ class SparkConnection(Cursor):
         """Run SQL of DuckDB. Raises ``duckdb.Error``."""
         if query.startswith(PARSED_BY_DUCKDB):
             with duckdb.connect() as parser:
-                self._columns, self._rows = [("parsed", "string")], parser.execute(query, parameters).fetchall()
+                self._rows = parser.execute(query, parameters).fetchall()
+            self._columns = [(f"parsed_{number}", "string") for number, _ in enumerate(self._rows[0])]
             return self
         if query == ASKED_BY_SQLALCHEMY:
             self._columns, self._rows = [("current_schema", "string")], [("main",)]
