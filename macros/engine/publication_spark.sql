@@ -10,6 +10,7 @@
     {%- set as_view = config.get('candidate_as') == 'view' %}
     {%- set own = table_of_this_build(this) %}
     {%- set columns = model.columns.values() | list %}
+    {%- set typed_names = columns | map(attribute='name') | list %}
     {%- set typed = [] %}
     {%- for column in columns %}
         {%- do typed.append('cast(' ~ column.name ~ ' as ' ~ type_of(column.data_type) ~ ') as ' ~ column.name) %}
@@ -24,7 +25,8 @@
     {%- do spark__require_columns(this.identifier, bound, columns) %}
     {% call statement('main') -%}
         create {{ 'or replace view ' ~ own if as_view else 'table ' ~ own ~ ' using parquet' }} as
-        select {{ typed | join(', ') }} from (
+        {#- Tables without people are small, and one file keeps the order of their rows. #}
+        select {{ '/*+ coalesce(1) */ ' if not as_view and 'participant_id' not in typed_names }}{{ typed | join(', ') }} from (
             {{ bound }}
         ) as candidate
     {%- endcall %}

@@ -129,7 +129,8 @@ class SparkConnection(Cursor):
             begin = (
                 f"insert into {quoted(name)}" if first else f"create table {quoted(name)} using {self.file_format} as"
             )
-            self.run(f"{begin} select * from values {written} as written({', '.join(names)})")
+            # One file, so that the rows stay in their order.
+            self.run(f"{begin} select /*+ coalesce(1) */ * from values {written} as written({', '.join(names)})")
 
     @property
     def description(self) -> list[tuple[Any, ...]]:
