@@ -72,14 +72,17 @@ WITHOUT_ORDER: Final = frozenset(
     {
         "alliance_distribution",
         "alliance_trajectory",
+        "build_parameters",
         "eligibility_flow",
         "exclusion_reasons",
+        "model_fit",
         "service_monthly",
         "service_signals",
+        "source_summary",
         "wellbeing_transitions",
     }
 )
-"""Tables that SQL has counted by groups: an engine gives their rows in an order of chance."""
+"""Tables that SQL has counted or put together: an engine gives their rows in an order of chance."""
 
 
 class Refused(Exception):
