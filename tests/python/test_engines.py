@@ -16,12 +16,13 @@ import duckdb
 import pytest
 import raw_export
 from conftest import MARTS, ROOT, Warehouse, first
-from spark_house import SparkHouse, differences, marts_on_duckdb
+from spark_house import EXTRA, SparkHouse, differences, marts_on_duckdb
 from sparks import why_no_spark
 from sufficient_statistics import GOLDEN, cohorts
 
 from rapport.contracts.project import read_project
 from rapport.contracts.storage import copy_marts
+from rapport.demo import write_demo_export
 
 MISSING = why_no_spark()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"Spark is not tested: {MISSING}")
@@ -48,12 +49,17 @@ def both(house: SparkHouse, built: Warehouse) -> Warehouse:
     return built
 
 
-def same_on_both(house: SparkHouse, warehouse: Warehouse, settings: str = "", more: tuple[str, ...] = ()) -> None:
+def same_on_both(
+    house: SparkHouse, warehouse: Warehouse, settings: str = "", more: tuple[str, ...] = (), **environment: str
+) -> None:
     """Build an export on both engines, and compare every row of every mart."""
     settings = f"{{{ACCEPTED}{settings and ', '}{settings}}}"
-    on_duckdb = warehouse.run("--vars", settings)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        on_duckdb = warehouse.run("--vars", settings)
     assert on_duckdb.success, on_duckdb.output
-    on_spark = house.dbt(warehouse.raw, "run", "--vars", settings, raw_format=warehouse.raw_format)
+    on_spark = house.dbt(warehouse.raw, "run", "--vars", settings, raw_format=warehouse.raw_format, **environment)
     assert on_spark.success, on_spark.output
     marts = (*MARTS, *more)
     assert differences(house.marts(marts), marts_on_duckdb(warehouse, marts)) == []
@@ -221,6 +227,18 @@ def test_the_alliance_by_provider_comes_and_goes(house: SparkHouse, warehouse: W
     assert house.query("select count(*) from marts.provider_alliance") != [(0,)]
     same_on_both(house, warehouse)
     assert "provider_alliance" not in [row[1] for row in house.query("show tables in marts")]
+
+
+@pytest.mark.long
+def test_a_second_instrument_comes_and_goes(house: SparkHouse, warehouse: Warehouse) -> None:
+    """Another study in the same tables: marts with other columns, and three more, until the first study is back."""
+    house.holds = ""
+    shutil.rmtree(warehouse.raw)
+    write_demo_export(warehouse.raw, participants=400, seed=11, part_files=2, further=["phq9_assessments"])
+    same_on_both(house, warehouse, "", EXTRA, RAPPORT_STUDY="phq9_example")
+    assert house.query("select count(*) from marts.outcome_results") != [(0,)]
+    same_on_both(house, warehouse)
+    assert not {*EXTRA} & {row[1] for row in house.query("show tables in marts")}
 
 
 @pytest.mark.long
