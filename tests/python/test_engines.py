@@ -237,6 +237,7 @@ def test_a_second_instrument_comes_and_goes(house: SparkHouse, warehouse: Wareho
     write_demo_export(warehouse.raw, participants=400, seed=11, part_files=2, further=["phq9_assessments"])
     same_on_both(house, warehouse, "", EXTRA, RAPPORT_STUDY="phq9_example")
     assert house.query("select count(*) from marts.outcome_results") != [(0,)]
+    shutil.rmtree(warehouse.raw / "phq9_assessments")
     same_on_both(house, warehouse)
     assert not {*EXTRA} & {row[1] for row in house.query("show tables in marts")}
 
