@@ -100,8 +100,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_session_that_cannot_be_started_says_why_in_a_line(tmp_path: Path) -> None:
     outcome = command(tmp_path, RAPPORT_SPARK_MASTER="nowhere")
     assert outcome.returncode == 2
-    assert "the Spark session cannot be started: " in outcome.stdout
-    assert "Could not parse Master URL: 'nowhere'; nothing was read" in outcome.stdout
+    assert "the Spark session cannot be started: Master must either be yarn or start with spark" in outcome.stdout
+    assert "; nothing was read" in outcome.stdout
     assert "at org.apache" not in outcome.stdout + outcome.stderr
 
 
