@@ -40,7 +40,7 @@ class SparkHouse:
             "RAPPORT_MARTS": str(self.marts_file),
             "RAPPORT_LOCK_WAIT": "1",
             # Tests wait for Java's compilers, which a build of an hour gains from.
-            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
             "DBT_PROFILES_DIR": str(ROOT),
         }
         self._process: subprocess.Popen[str] | None = None
