@@ -90,7 +90,11 @@ class Server:
                 *("--hiveconf", f"hive.server2.thrift.port={self.port}"),
                 *("--hiveconf", "hive.server2.thrift.bind.host=127.0.0.1"),
             ],
-            env={**os.environ, "SPARK_HOME": str(home), "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"},
+            env={
+                **os.environ,
+                "SPARK_HOME": str(home),
+                "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+            },
             cwd=folder,
             stdout=self._said,
             stderr=subprocess.STDOUT,
