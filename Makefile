@@ -79,7 +79,7 @@ benchmark: $(VENV)/.development
 
 ## make benchmark-spark  a build on Spark beside one on DuckDB, to 1 million participants, into docs/engines.md (BENCHMARK="--sizes 3k")
 .PHONY: benchmark-spark
-benchmark-spark: $(SPARK_VENV)/.development
+benchmark-spark: $(SPARK_VENV)/.runtime
 	$(SPARK_BIN)/python -m benchmarks.spark $(BENCHMARK)
 
 ## make lint      ruff, mypy and sqlfluff
@@ -157,11 +157,11 @@ build-spark: $(SPARK_VENV)/.runtime
 	@echo "  RAPPORT_DB=$${RAPPORT_SPARK_WAREHOUSE:-warehouse/spark}/publication.duckdb make release report"
 
 ## make test-spark   every golden cohort and the twin on both engines, equal to the last bit, and what breaks a build on Spark (an hour)
-test-spark: $(SPARK_VENV)/.development
+test-spark: $(SPARK_VENV)/.runtime
 	$(SPARK_BIN)/pytest -m 'long or not long' tests/python/test_engines.py $(wildcard tests/python/test_spark_*.py)
 
 ## make test-spark-small  of it what CI runs: a small cohort on both engines
-test-spark-small: $(SPARK_VENV)/.development
+test-spark-small: $(SPARK_VENV)/.runtime
 	$(SPARK_BIN)/pytest tests/python/test_engines.py
 
 # An environment of its own: Great Expectations imports pyspark where it finds it. It says what is missing before it loads
@@ -171,10 +171,6 @@ $(SPARK_VENV)/.runtime: requirements-spark.lock pyproject.toml
 	$(PYTHON) -m venv $(SPARK_VENV)
 	$(INSTALL_SPARK) --require-hashes -r requirements-spark.lock
 	$(INSTALL_SPARK) --no-deps --no-build-isolation --editable .
-	@touch $@
-
-$(SPARK_VENV)/.development: requirements-dev.lock $(SPARK_VENV)/.runtime
-	$(INSTALL_SPARK) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 INSTALL_SPARK = $(SPARK_BIN)/python -m pip install --quiet --disable-pip-version-check
