@@ -75,7 +75,6 @@ WITHOUT_ORDER: Final = frozenset(
         "build_parameters",
         "eligibility_flow",
         "exclusion_reasons",
-        "model_fit",
         "service_monthly",
         "service_signals",
         "source_summary",
