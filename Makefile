@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SPARK_VENV := .venv-spark
+SPARK_BIN := $(SPARK_VENV)/bin
 export DBT_PROFILES_DIR := .
 
 # STUDY=name builds another file of studies/, in a database and a release of its own.
@@ -77,8 +79,8 @@ benchmark: $(VENV)/.development
 
 ## make benchmark-spark  a build on Spark beside one on DuckDB, to 1 million participants, into docs/engines.md (BENCHMARK="--sizes 3k")
 .PHONY: benchmark-spark
-benchmark-spark: $(VENV)/.development $(VENV)/.spark
-	$(BIN)/python -m benchmarks.spark $(BENCHMARK)
+benchmark-spark: $(SPARK_VENV)/.runtime
+	$(SPARK_BIN)/python -m benchmarks.spark $(BENCHMARK)
 
 ## make lint      ruff, mypy and sqlfluff
 lint: $(VENV)/.development
@@ -145,22 +147,33 @@ $(VENV)/.postgres: requirements-postgres.lock $(VENV)/.runtime
 	@touch $@
 
 ## make build-spark  the same build on Spark in a session of this machine, which needs Java 17 (docs/engines.md), then where the marts are
-.PHONY: build-spark test-spark
-build-spark: $(VENV)/.spark
-	$(BIN)/dbt build --target spark
+.PHONY: build-spark test-spark test-spark-small
+build-spark: $(SPARK_VENV)/.runtime
+	$(SPARK_BIN)/dbt build --target spark
 	@echo
 	@echo "Published to $${RAPPORT_SPARK_WAREHOUSE:-warehouse/spark}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
-	@echo "  $(BIN)/dbt --quiet show --target spark --limit 10 --inline 'select * from marts.eligibility_flow'"
-	@echo "Who reads without Spark opens the marts' snapshot, $${RAPPORT_MARTS:-warehouse/marts.duckdb}."
+	@echo "  $(SPARK_BIN)/dbt --quiet show --target spark --limit 10 --inline 'select * from marts.eligibility_flow'"
+	@echo "Who reads without Spark opens the marts' snapshot, $${RAPPORT_MARTS:-warehouse/marts.duckdb}; release and report:"
+	@echo "  RAPPORT_DB=$${RAPPORT_SPARK_WAREHOUSE:-warehouse/spark}/publication.duckdb make release report"
 
 ## make test-spark   every golden cohort and the twin on both engines, equal to the last bit, and what breaks a build on Spark (an hour)
-test-spark: $(VENV)/.development $(VENV)/.spark
-	$(BIN)/pytest -m 'long or not long' tests/python/test_engines.py tests/python/test_spark_builds.py
+test-spark: $(SPARK_VENV)/.runtime
+	$(SPARK_BIN)/pytest -m 'long or not long' tests/python/test_engines.py $(wildcard tests/python/test_spark_*.py)
 
-$(VENV)/.spark: requirements-spark.lock $(VENV)/.runtime
-	@$(BIN)/python -m rapport.spark.java
-	$(INSTALL) --require-hashes -r requirements-spark.lock
+## make test-spark-small  of it what CI runs: a small cohort on both engines
+test-spark-small: $(SPARK_VENV)/.runtime
+	$(SPARK_BIN)/pytest tests/python/test_engines.py
+
+# An environment of its own: Great Expectations imports pyspark where it finds it. It says what is missing before it loads
+# the half gigabyte.
+$(SPARK_VENV)/.runtime: requirements-spark.lock pyproject.toml
+	@PYTHONPATH=python $(PYTHON) -P python/rapport/spark/java.py
+	$(PYTHON) -m venv $(SPARK_VENV)
+	$(INSTALL_SPARK) --require-hashes -r requirements-spark.lock
+	$(INSTALL_SPARK) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+INSTALL_SPARK = $(SPARK_BIN)/python -m pip install --quiet --disable-pip-version-check
 
 ## make semantic  MetricFlow in an environment of its own, and the tests of the metrics (docs/semantic-layer.md)
 SEMANTIC_VENV := .venv-semantic
@@ -201,7 +214,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 
 ## make clean     what can be made again: environments, target, logs, reports, and the databases in warehouse/
 clean:
-	rm -rf $(VENV) $(CLI_VENV) $(SEMANTIC_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal warehouse/spark
+	rm -rf $(VENV) $(CLI_VENV) $(SEMANTIC_VENV) $(SPARK_VENV) target logs reports warehouse/*.duckdb warehouse/*.duckdb.wal warehouse/spark
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

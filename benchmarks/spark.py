@@ -118,11 +118,47 @@ def table(results: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+CLUSTERS: Final = (16, 64, 256)
+"""Cores of the clusters that the page computes for."""
+
+
+def growth(runs: Sequence[Mapping[str, Any]], engine: str) -> tuple[float, float]:
+    """Seconds that a build of any size takes, and those of a million participants more, by the two largest runs."""
+    (small, large) = sorted(runs, key=lambda run: int(run["participants"]))[-2:]
+    people = (large["participants"] - small["participants"]) / 1e6
+    per_million = (large[engine]["wall"] - small[engine]["wall"]) / people
+    return large[engine]["wall"] - per_million * large["participants"] / 1e6, per_million
+
+
+def when_it_pays(results: Mapping[str, Any]) -> str:
+    """From which size on Spark takes less time: growth as measured, divided by the cores of a cluster."""
+    runs, cores = results["sizes"], results["machine"]["cores"]
+    fixed_duckdb, of_duckdb = growth(runs, "duckdb")
+    fixed_spark, of_spark = growth(runs, "spark")
+    lines = [
+        f"Growth between the two largest sizes: DuckDB takes {fixed_duckdb:.0f} s and {of_duckdb:.0f} s more for each"
+        f" million participants, Spark {fixed_spark:.0f} s and {of_spark:.0f} s more, {of_spark / of_duckdb:.1f} times"
+        f" DuckDB's. On the same {cores} cores Spark "
+        + ("pays at no size." if of_spark >= of_duckdb else "pays from some size on.")
+        + " If the growth divides by the cores of a cluster, and what is fixed stays, then arithmetic, which nobody has"
+        " measured, says:",
+        "",
+        f"| cores of the cluster | a million more | faster than DuckDB on {cores} cores from |",
+        "|---:|---:|---:|",
+    ]
+    for number in CLUSTERS:
+        each = of_spark * cores / number
+        gain = of_duckdb - each
+        size = f"{(fixed_spark - fixed_duckdb) / gain:,.0f} million participants" if gain > 0 else "never"
+        lines.append(f"| {number} | {each:.1f} s | {size} |")
+    return "\n".join(lines) + "\n"
+
+
 def write(results: Mapping[str, Any], page: Path = PAGE) -> None:
     """Put the table into the page, between its two marks."""
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{table(results)}\n{when_it_pays(results)}\n{END}{after}", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,8 +30,11 @@
 {% macro default__hold_the_warehouse() %}
 {% endmacro %}
 
-{#- A database holds one study: its marts, and what its builds are compared with. `last`: the one that it holds, if any. -#}
-{% macro refuse_another_study(last) %}
+{#- A database holds one study: its marts, and what its builds are compared with. -#}
+{% macro refuse_another_study() %}
+    {%- set last = run_query(
+        "select max_by(study, build_number) from ops.builds where published_at is not null and study is not null"
+    ).rows[0][0] %}
     {%- if last and last != study().name and not var('accept_volume_change') %}
         {%- do exceptions.raise_compiler_error(
             'the database holds the study ' ~ last ~ ', and this build is of ' ~ study().name ~ ': give every study a'

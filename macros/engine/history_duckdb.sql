@@ -87,10 +87,7 @@
 
 {% macro default__start_build() %}
     {%- if is_build() %}
-    {%- set last = run_query(
-        "select max_by(study, build_number) from ops.builds where published_at is not null and study is not null"
-    ).rows[0][0] %}
-    {%- do refuse_another_study(last) %}
+    {%- do refuse_another_study() %}
     update ops.builds set status = 'interrupted' where status = 'running';
     insert into ops.builds by name
     select

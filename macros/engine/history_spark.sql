@@ -232,29 +232,44 @@
 {% macro spark__hold_the_warehouse() %}
     {%- if is_build() and adapter.shares_metastore() %}
     {%- do run_query('create schema if not exists ops') %}
-    {%- if 'build_in_progress' in names_in('ops') %}
-        {%- set held = run_query('select build_id, cast(started_at as string) from ops.build_in_progress').rows[0] %}
-        {%- if held[0] != env_var('RAPPORT_TAKE_OVER', '') %}
+    {%- set holder = spark__holder() %}
+    {%- if holder %}
+        {%- if holder[0] != env_var('RAPPORT_TAKE_OVER', '') %}
             {%- do exceptions.raise_compiler_error(
-                'build ' ~ held[0] ~ ', begun at ' ~ held[1] ~ ' UTC, has not ended; nothing was changed. Wait for it; if it was'
-                ~ ' killed, RAPPORT_TAKE_OVER=' ~ held[0] ~ ' lets this build take its place'
+                'build ' ~ holder[0] ~ ', begun at ' ~ holder[1] ~ ' UTC, has not ended; nothing was changed. Wait for it; if it was'
+                ~ ' killed, RAPPORT_TAKE_OVER=' ~ holder[0] ~ ' lets this build take its place'
             ) %}
         {%- endif %}
         {%- do run_query('drop view ops.build_in_progress') %}
     {%- endif %}
     {%- do run_query(
-        "create view ops.build_in_progress as select '" ~ invocation_id ~ "' as build_id, " ~ utc_now() ~ ' as started_at'
+        "create view ops.build_in_progress as select '" ~ invocation_id ~ "' as build_id, " ~ text_literal(run_started_at.strftime("%Y-%m-%d %H:%M:%S"))
+        ~ ' as started_at'
     ) %}
     {%- endif %}
     {{ return('') }}
 {% endmacro %}
 
+{#- The build that holds a shared metastore, and since when; none if nobody does. -#}
+{% macro spark__holder() %}
+    {%- if 'build_in_progress' in names_in('ops') %}
+        {{ return(run_query('select build_id, started_at from ops.build_in_progress').rows[0]) }}
+    {%- endif %}
+    {{ return(none) }}
+{% endmacro %}
+
+{#- Whether this command's build may write: one that was refused has begun nothing, and ends nothing. -#}
+{% macro spark__holds_the_warehouse() %}
+    {%- if not adapter.shares_metastore() %}
+        {{ return(true) }}
+    {%- endif %}
+    {%- set holder = spark__holder() %}
+    {{ return(holder is not none and holder[0] == invocation_id) }}
+{% endmacro %}
+
 {% macro spark__start_build() %}
     {%- if is_build() %}
-    {%- set last = run_query(
-        "select max_by(study, build_number) from ops.builds where published_at is not null and study is not null"
-    ).rows[0][0] %}
-    {%- do refuse_another_study(last) %}
+    {%- do refuse_another_study() %}
     {%- do spark__append('ops.builds',
         "select build_id, 'interrupted' as event, " ~ utc_now() ~ " as event_at, 'interrupted' as status"
         ~ " from ops.builds where status = 'running'"
@@ -297,7 +312,7 @@
 {% endmacro %}
 
 {% macro spark__end_build(results) %}
-    {%- if is_build() %}
+    {%- if is_build() and spark__holds_the_warehouse() %}
     {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list %}
     {%- set read = names_in('raw') %}
     {%- set was_read = 'part_files' in read and 'export' in read %}

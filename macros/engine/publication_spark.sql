@@ -10,6 +10,7 @@
     {%- set as_view = config.get('candidate_as') == 'view' %}
     {%- set own = table_of_this_build(this) %}
     {%- set columns = model.columns.values() | list %}
+    {%- set typed_names = columns | map(attribute='name') | list %}
     {%- set typed = [] %}
     {%- for column in columns %}
         {%- do typed.append('cast(' ~ column.name ~ ' as ' ~ type_of(column.data_type) ~ ') as ' ~ column.name) %}
@@ -24,7 +25,8 @@
     {%- do spark__require_columns(this.identifier, bound, columns) %}
     {% call statement('main') -%}
         create {{ 'or replace view ' ~ own if as_view else 'table ' ~ own ~ ' using parquet' }} as
-        select {{ typed | join(', ') }} from (
+        {#- Tables without people are small, and one file keeps the order of their rows. #}
+        select {{ '/*+ coalesce(1) */ ' if not as_view and 'participant_id' not in typed_names }}{{ typed | join(', ') }} from (
             {{ bound }}
         ) as candidate
     {%- endcall %}
@@ -103,6 +105,7 @@
             cast({{ run_query("select build_number from ops.builds where build_id = '" ~ invocation_id ~ "'").rows[0][0] }} as bigint) as build_number,
             {{ "'" ~ old ~ "'" if old else 'cast(null as string)' }} as build_before
     {%- endcall %}
+    {%- do adapter.marts_have_moved() %}
     {%- set forgets = lists_erasures() %}
     {#- Behind the switch: columns that the contract has changed, and what no reader needs any more. #}
     {%- if forgets %}
@@ -117,7 +120,7 @@
     {%- endif %}
     {#- A mart that a var no longer asks for, say that of providers, is gone. #}
     {%- set published = marts | map(attribute='alias') | list %}
-    {%- for name in shown if name not in published and name ~ '__' in run_query('show create table marts.' ~ name).rows[0][0] %}
+    {%- for name in names_in('marts') if name not in published and name ~ '__' in run_query('show create table marts.' ~ name).rows[0][0] %}
         {%- do spark__drop('marts', name) %}
     {%- endfor %}
     {%- do spark__drop_earlier_tables([new] if forgets else [new, old_suffix]) %}
@@ -170,7 +173,9 @@
     {%- if mart %}
         {%- for column in columns_of(mart).values() %}
             {%- do names.append(column.name) %}
-            {%- do described.append(column.name ~ ' comment ' ~ text_literal(column.description | trim)) %}
+            {#- A metastore keeps 256 characters. Given more it tries for 20 seconds, and then keeps another form of the view. #}
+            {%- set comment = column.description | trim | truncate(255, False, '…', 0) %}
+            {%- do described.append(column.name ~ ' comment ' ~ text_literal(comment)) %}
         {%- endfor %}
     {%- else %}
         {%- do names.append('*') %}

@@ -219,7 +219,7 @@ class LastWord:
             return
         name, data = event.info.name, event.data
         if name == "LogModelResult" and data.node_info.node_name == "publish":
-            self.is_published = data.status != "error"
+            self.is_published = data.status != "error" or self.has_moved()
             if self.is_published:
                 self.show_snapshot()
         elif name == "RunResultError" and data.node_info.node_name:
@@ -244,6 +244,10 @@ class LastWord:
                     EventLevel.ERROR,
                 )
                 raise ExceptionExit(SnapshotError(self.snapshot_failure))
+
+    def has_moved(self) -> bool:
+        """Whether marts moved before their publication failed: on Spark tidying up follows the switch."""
+        return self.is_on_spark and bool(sys.modules["dbt_rapport.spark"].has_published)
 
     def warehouse(self) -> Path | None:
         """The database file, or on Spark the folder of the tables, once the command has opened it."""

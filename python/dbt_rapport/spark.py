@@ -15,6 +15,7 @@ from typing import Any
 
 from dbt.adapters import factory
 from dbt.adapters.base.impl import PythonJobHelper
+from dbt.adapters.exceptions import FailedToConnectError
 from dbt.adapters.spark import connections
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtBaseException, DbtDatabaseError, DbtRuntimeError
@@ -134,6 +135,17 @@ erases_lines = False
 """Whether the build of the running command was published without people whom its list names."""
 
 
+def _marts_have_moved(self: Any) -> str:
+    """From here on an error is one beside the marts: `ops.current_build` names this build."""
+    global has_published
+    has_published = True
+    return ""
+
+
+has_published = False
+"""Whether the running command's build is the one that the marts are of."""
+
+
 def _shares_metastore(self: Any) -> bool:
     """Whether other processes can build into the same schemas at the same time."""
     return self.config.credentials.method != "session" or not has_metastore_of_its_own()
@@ -186,6 +198,9 @@ def _open(cls: Any, connection: Any) -> Any:
             raise DbtRuntimeError(str(error)) from error
     try:
         return _dbts_open(cls, connection)
+    except FailedToConnectError as error:
+        why = explained(error)
+        raise FailedToConnectError(f"{why}; nothing was read") if why else error from None
     except DbtBaseException:
         raise
     except Exception as error:
@@ -230,8 +245,8 @@ def prepare(credentials: Any) -> None:
 
     ``credentials``: those of the command's profile.
     """
-    global erases_lines
-    erases_lines = False
+    global erases_lines, has_published
+    erases_lines = has_published = False
     # dbt-spark has set ANSI to false in them.
     credentials.server_side_parameters.update(SEMANTICS)
     if SparkAdapter.__dict__.get("is_rapports"):
@@ -245,6 +260,7 @@ def prepare(credentials: Any) -> None:
         "load_seed": _load_seed,
         "prepare_snapshot": _prepare_snapshot,
         "erase_lines": _erase_lines,
+        "marts_have_moved": _marts_have_moved,
         "shares_metastore": _shares_metastore,
         "write_publication": _write_publication,
         "write_snapshot": _write_snapshot,

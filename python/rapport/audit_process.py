@@ -21,6 +21,8 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 
+from rapport.cursor import Cursor
+
 T = TypeVar("T")
 
 
@@ -127,12 +129,12 @@ class _Relation:
         return [name for name, *_ in described]
 
 
-class _Warehouse:
+class _Warehouse(Cursor):
     """The other process's connection, as far as the audit and SQLAlchemy use one."""
 
     def __init__(self, channel: Connection[Any, Any], engine: str = "") -> None:
+        super().__init__()
         self._channel, self.engine = channel, engine
-        self._rows: list[tuple[Any, ...]] = []
         self.description: list[tuple[Any, ...]] = []
 
     def answer(self, what: str, query: str, parameters: Any) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
@@ -150,32 +152,8 @@ class _Warehouse:
     def sql(self, query: str) -> _Relation:
         return _Relation(self, query)
 
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        rows, self._rows = self._rows, []
-        return rows
-
-    def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
-        rows, self._rows = self._rows[:size], self._rows[size:]
-        return rows
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        rows = self.fetchmany()
-        return rows[0] if rows else None
-
     def cursor(self) -> _Warehouse:
         return _Warehouse(self._channel, self.engine)
-
-    def begin(self) -> None:
-        """Each query is a transaction of its own."""
-
-    def commit(self) -> None:
-        """See :meth:`begin`."""
-
-    def rollback(self) -> None:
-        """See :meth:`begin`."""
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def _serve(channel: Connection[Any, Any]) -> None:

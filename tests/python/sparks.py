@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,18 @@ import pytest
 
 from rapport.spark import SparkConnection
 from rapport.spark.errors import keep_quiet
+from rapport.spark.java import SparkSessionError, check_java
 
 
 def why_no_spark() -> str | None:
-    for package in ("pyspark", "sqlglot"):
+    """What is missing on this machine, and how to get it."""
+    for package in ("pyspark", "sqlglot", "dbt.adapters.spark"):
         if importlib.util.find_spec(package) is None:
-            return f"{package} is not installed: pip install -e '.[spark]'"
-    home = os.environ.get("JAVA_HOME")
-    if not (shutil.which("java") or (home and Path(home, "bin", "java").exists())):
-        return "no Java (JAVA_HOME, PATH): apt-get install openjdk-17-jre-headless"
+            return f"{package} is not installed here: `make test-spark` makes an environment of its own"
+    try:
+        check_java()
+    except SparkSessionError as error:
+        return str(error)
     return None
 
 

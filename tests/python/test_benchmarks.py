@@ -480,3 +480,26 @@ def test_sizes_and_trivial_nodes(tmp_path: Path) -> None:
             size(text)
     write_trivial_project(tmp_path / "trivial", 12)
     assert len(list((tmp_path / "trivial" / "models").glob("*.sql"))) == 12
+
+
+def test_the_size_from_which_spark_pays_follows_from_its_growth() -> None:
+    """By hand: DuckDB 8 s + 20 s a million, Spark 80 s + 200 s; 64 cores: 200 · 2 ÷ 64 = 6.25, 72 ÷ 13.75 = 5.2."""
+    from benchmarks import spark
+
+    def run(participants: int, duckdb: float, on_spark: float) -> dict[str, object]:
+        costs = {
+            name: {"wall": wall, "peak_bytes": 2**30}
+            for name, wall in (("duckdb", duckdb), ("spark", on_spark), ("spark_again", on_spark))
+        }
+        return {"participants": participants, **costs}
+
+    runs = [run(3_000, 9, 99), run(100_000, 10, 100), run(300_000, 14, 140)]
+    results = {"date": "2026-11-28", "machine": {"cores": 2}, "sizes": runs}
+    assert spark.growth(runs, "duckdb") == pytest.approx((8, 20))
+    assert spark.growth(runs, "spark") == pytest.approx((80, 200))
+    said = spark.when_it_pays(results)
+    assert "Spark 80 s and 200 s more, 10.0 times DuckDB's" in said
+    assert "Spark pays at no size" in said
+    assert "| 16 | 25.0 s | never |" in said
+    assert "| 64 | 6.2 s | 5 million participants |" in said
+    assert "| 300,000 | 14 s | 1.0 GiB | 140 s | 1.0 GiB | 140 s |" in spark.table(results)

@@ -119,6 +119,7 @@ def test_right_tables_are_judged_alike(
     assert judge(spark, suites(), given) == theirs
 
 
+@pytest.mark.long
 def test_wrong_tables_are_judged_alike(
     tables: duckdb.DuckDBPyConnection,
     given: dict[str, Any],
@@ -167,7 +168,7 @@ def without_detail(verdict: Verdict) -> Verdict:
     return replace(verdict, detail=None if verdict.detail is None else UNJUDGED)
 
 
-@pytest.mark.parametrize("is_wrong", [False, True], ids=["right", "wrong"])
+@pytest.mark.parametrize("is_wrong", [False, pytest.param(True, marks=pytest.mark.long)], ids=["right", "wrong"])
 def test_great_expectations_own_engine_judges_the_raw_rows_alike(
     tables: duckdb.DuckDBPyConnection,
     given: dict[str, Any],

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 from conftest import ROOT, Warehouse, first
-from spark_house import SparkHouse, why_no_spark
+from spark_house import SparkHouse, differences, marts_on_duckdb
+from sparks import why_no_spark
 
 MISSING = why_no_spark()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"Spark is not tested: {MISSING}")
@@ -86,6 +90,47 @@ def test_a_size_that_is_none_is_refused(tmp_path: Path, memory: str) -> None:
     assert f"RAPPORT_SPARK_MEMORY is {memory!r}, and has to be a size such as 3g or 900m" in outcome.stdout
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    outcome = command(tmp_path, RAPPORT_SPARK_WAREHOUSE=str(tmp_path / "file" / "spark"))
+    assert outcome.returncode == 2
+    assert "file/spark: the folder of the tables cannot be made: Not a directory; nothing was read" in outcome.stdout
+
+
+def test_a_session_that_cannot_be_started_says_why_in_a_line(tmp_path: Path) -> None:
+    outcome = command(tmp_path, RAPPORT_SPARK_MASTER="nowhere")
+    assert outcome.returncode == 2
+    assert "the Spark session cannot be started: Master must either be yarn or start with spark" in outcome.stdout
+    assert "; nothing was read" in outcome.stdout
+    assert "at org.apache" not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("has_moved", [False, True])
+def test_an_error_behind_the_switch_does_not_say_that_nothing_was_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_moved: bool
+) -> None:
+    import dbt_rapport
+    import dbt_rapport.spark
+
+    said: list[str] = []
+    monkeypatch.setattr(dbt_rapport, "_say", lambda message, level: said.append(message))
+    monkeypatch.setattr(dbt_rapport.spark, "has_published", has_moved)
+    word = dbt_rapport.LastWord(tmp_path / "dbt.log", is_on_spark=True)
+    monkeypatch.setattr(word, "show_snapshot", lambda: said.append("the snapshot is put in its place"))
+    publication = SimpleNamespace(node_name="publish")
+    word(
+        SimpleNamespace(
+            info=SimpleNamespace(name="LogModelResult"), data=SimpleNamespace(node_info=publication, status="error")
+        )
+    )
+    word.conclude(is_success=False)
+    assert said == (
+        ["the snapshot is put in its place", "marts were published; what failed did so beside them, see above."]
+        if has_moved
+        else ["marts were not published and are as they were. See the error above."]
+    )
+
+
 # --- One build after another, in one house
 
 
@@ -156,21 +201,69 @@ def test_rows_wait_in_quarantine_as_on_duckdb(house: SparkHouse, warehouse: Ware
 @pytest.mark.long
 def test_an_erasure_leaves_nothing_in_the_tables(house: SparkHouse, warehouse: Warehouse) -> None:
     person = warehouse_person(warehouse)
-    outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
-    assert outcome.success, outcome.output
+    settings = ("--vars", "{accept_volume_change: true}")
+    for dbt in (warehouse.run, partial(house.dbt, warehouse.raw, "run")):
+        outcome = dbt(*settings)
+        assert outcome.success, outcome.output
     assert files_with(house, person), "they are in the tables as long as nobody lists them"
     (warehouse.raw / "erasures").mkdir()
     (warehouse.raw / "erasures" / "list.csv").write_text(f"participant_id\n{person}\n", encoding="utf-8")
-    outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
-    assert outcome.success, outcome.output
+    for dbt in (warehouse.run, partial(house.dbt, warehouse.raw, "run")):
+        outcome = dbt(*settings)
+        assert outcome.success, outcome.output
+    assert differences(house.marts(), marts_on_duckdb(warehouse)) == []
     assert files_with(house, person) == []
-    [(rows,)] = house.query(
-        "select count(*) from ops.volumes where build_id <> (select build_id from ops.current_build)"
+    current = "(select build_id from ops.current_build)"
+    assert house.query(f"select count(*) from ops.volumes where build_id <> {current}") == [(0,)]
+    assert house.query(f"select count(published_rows) from ops.builds where build_id <> {current}") == [(0,)]
+    [(kept,)] = house.query(
+        "select count(sample_keys) + count(detail) + count(evaluated) + count(unexpected) from audit.validation_results"
+        f" where build_id <> {current}"
     )
-    assert rows == 0
-    earlier = "from ops.builds where build_id <> (select build_id from ops.current_build)"
-    assert house.query(f"select count(published_rows) {earlier}") == [(0,)]
+    assert kept == 0
+    assert house.query(f"select count(*) > 400 from audit.validation_results where build_id = {current}") == [(True,)]
+    # Of the findings that the erasure sets apart by few people the same rows stay as on DuckDB.
+    staying = (
+        "select analysis, term, n, back from (select analysis, term, n, (select max(build_number) from ops.builds)"
+        " - build_number as back from ops.findings_history) as findings where back < 2"
+    )
+    ours, theirs = house.query(staying), warehouse.query(staying)
+    assert sorted(map(repr, ours)) == sorted(map(repr, theirs))
+    assert {row[3] for row in theirs} == {0, 1}, "some earlier findings stay, and are compared"
     assert house.query("select count(build_before) from ops.current_build") == [(1,)]
+
+
+@pytest.mark.long
+def test_raw_tables_of_the_metastore_give_the_marts_of_the_files(house: SparkHouse, warehouse: Warehouse) -> None:
+    assert warehouse.run().success
+    house.query("create schema if not exists clinic")
+    for table in ("participants", "who5_assessments", "sessions", "alliance_ratings"):
+        house.query(f"drop table if exists clinic.{table}")
+        house.query(f"create table clinic.{table} as select * from parquet.`{warehouse.raw}/{table}`")
+    settings = ("--vars", "{raw_schema: clinic, accept_volume_change: true}")
+    outcome = house.dbt(Path(), "run", *settings, RAPPORT_RAW="")
+    assert outcome.success, outcome.output
+    ours, theirs = house.marts(), marts_on_duckdb(warehouse)
+    for marts in (ours, theirs):
+        # Files can say that their people are invented, tables cannot.
+        columns, rows = marts["build_parameters"]
+        marts["build_parameters"] = columns, Counter({row: n for row, n in rows.items() if "is_synthetic" not in row})
+    assert differences(ours, theirs) == []
+    kept = house.query(
+        "select table_name, file_name, bytes, sha256, latest_loaded_at is not null from ops.part_files"
+        " where build_id = (select build_id from ops.current_build) order by table_name"
+    )
+    assert kept == [
+        (table, f"clinic.{table}", None, None, True)
+        for table in ("alliance_ratings", "participants", "sessions", "who5_assessments")
+    ]
+    house.query("drop table clinic.sessions")
+    before = house.marts()
+    outcome = house.dbt(Path(), "run", *settings, RAPPORT_RAW="")
+    assert not outcome.success
+    assert "gate files is closed" in outcome.output
+    assert "sessions: table exists" in outcome.output
+    assert house.marts() == before
 
 
 def warehouse_person(warehouse: Warehouse) -> str:
@@ -193,19 +286,3 @@ def files_with(house: SparkHouse, text: str) -> list[str]:
             if rows[0][0]:
                 found.append(str(path))
     return found
-
-
-@pytest.mark.long
-def test_history_says_the_same_of_files_on_both_engines(house: SparkHouse, warehouse: Warehouse) -> None:
-    settings = ("--vars", "{accept_volume_change: true}")
-    on_duckdb, on_spark = warehouse.run(*settings), house.dbt(warehouse.raw, "run", *settings)
-    assert on_duckdb.success, on_duckdb.output
-    assert on_spark.success, on_spark.output
-    query = "select status, input_fingerprint, study from ops.builds order by build_number desc limit 1"
-    assert house.query(query) == warehouse.query(query)
-    [(files, rows)] = house.query(
-        "select input_files, published_rows from ops.builds order by build_number desc limit 1"
-    )
-    [(files_on_duckdb, rows_on_duckdb)] = warehouse.query("select input_files, published_rows from ops.builds")
-    assert files == files_on_duckdb
-    assert rows == rows_on_duckdb

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -272,3 +273,26 @@ def test_a_schema_of_the_metastore_is_read_as_one_of_duckdb(raw: Path, tmp_path:
         assert (verdict["passed"], verdict["sample_keys"]) == (False, "clinic.sessions")
         lost = read_into_warehouse(spark, "b2", raw, "parquet", SOURCES, "stop", raw_schema="nowhere").to_pylist()
         assert {row["rule"] for row in lost if not row["passed"]} == {"table exists"}
+
+
+def test_a_table_of_a_format_that_cannot_be_read_is_named(
+    raw: Path, tmp_path: Path, spark: SparkConnection, spark_session: Any
+) -> None:
+    """As a catalog names a table of Iceberg: the jar of that format is not in the session."""
+    spark.run("drop schema if exists clinic cascade")
+    spark.run("create schema clinic")
+    for table in TABLES:
+        spark.run(f"create table clinic.{table} as select * from parquet.`{raw}/{table}`")
+    jvm = spark_session._jvm.java.lang.System
+    jvm.setProperty("spark.testing", "true")  # Hive's own statements are for tests only
+    spark_session._jsparkSession.sharedState().externalCatalog().unwrapped().client().runSqlHive(
+        "alter table clinic.sessions set tblproperties ('spark.sql.sources.provider' = 'iceberg')"
+    )
+    jvm.clearProperty("spark.testing")
+    found = read_into_warehouse(spark, "b1", raw, "parquet", SOURCES, "stop", raw_schema="clinic").to_pylist()
+    broken = {(row["table_name"], row["rule"]): row["detail"] for row in found if not row["passed"]}
+    assert broken.keys() == {("sessions", "table can be read")}
+    assert (
+        "is of a format that this Spark cannot read (DATA_SOURCE_NOT_FOUND)" in broken["sessions", "table can be read"]
+    )
+    assert "add the jar of that format" in broken["sessions", "table can be read"]

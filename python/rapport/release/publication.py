@@ -52,7 +52,7 @@ QUERIES: Final[Mapping[str, str]] = {
     "verdicts": f"""
         select layer, table_name, rule, severity, passed, evaluated, unexpected
         {_VERDICTS}
-        order by passed, severity, layer, table_name, rule
+        order by passed, severity, layer, table_name, rule, evaluated, unexpected
     """,
     "builds": f"""
         select
@@ -66,6 +66,22 @@ QUERIES: Final[Mapping[str, str]] = {
         order by build_number desc
     """,
 }
+
+
+WITHOUT_ORDER: Final = frozenset(
+    {
+        "alliance_distribution",
+        "alliance_trajectory",
+        "build_parameters",
+        "eligibility_flow",
+        "exclusion_reasons",
+        "service_monthly",
+        "service_signals",
+        "source_summary",
+        "wellbeing_transitions",
+    }
+)
+"""Tables that SQL has counted or put together: an engine gives their rows in an order of chance."""
 
 
 class Refused(Exception):
@@ -155,6 +171,8 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path, providers: bool
         )
     released = tables_of(study, providers=providers)
     queries = {name: f"from marts.{name}" for name in released} | dict(QUERIES)
+    for name in WITHOUT_ORDER & queries.keys():
+        queries[name] += " order by all"
     if providers:
         queries[PROVIDER_ALLIANCE] += " order by provider_type, provider_id"
     if is_calibrated:

@@ -14,6 +14,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from rapport.cursor import Cursor
 from rapport.spark.errors import as_duckdb
 from rapport.spark.values import (
     arrow_table,
@@ -38,7 +39,7 @@ ASKED_BY_SQLALCHEMY = "select current_schema()"
 """What it asks of every new connection; nothing here goes by the answer."""
 
 
-class SparkConnection:
+class SparkConnection(Cursor):
     """What the code asks of a ``duckdb.DuckDBPyConnection``, answered by Spark.
 
     ``run``: runs one statement, see :data:`Run`; what it raises is raised as ``duckdb.Error``. ``file_format``: of the
@@ -50,9 +51,9 @@ class SparkConnection:
 
     def __init__(self, run: Run, *, file_format: str = "parquet", is_session: bool = False) -> None:
         """See the class."""
+        super().__init__()
         self._run, self.file_format, self._is_session = run, file_format, is_session
         self._columns: list[tuple[str, str]] = []
-        self._rows: list[tuple[Any, ...]] = []
 
     def run(self, statement: str) -> Self:
         """Run SQL of Spark as it is. Raises ``duckdb.Error``."""
@@ -72,7 +73,8 @@ class SparkConnection:
         """Run SQL of DuckDB. Raises ``duckdb.Error``."""
         if query.startswith(PARSED_BY_DUCKDB):
             with duckdb.connect() as parser:
-                self._columns, self._rows = [("parsed", "string")], parser.execute(query, parameters).fetchall()
+                self._rows = parser.execute(query, parameters).fetchall()
+            self._columns = [(f"parsed_{number}", "string") for number, _ in enumerate(self._rows[0])]
             return self
         if query == ASKED_BY_SQLALCHEMY:
             self._columns, self._rows = [("current_schema", "string")], [("main",)]
@@ -127,27 +129,13 @@ class SparkConnection:
             begin = (
                 f"insert into {quoted(name)}" if first else f"create table {quoted(name)} using {self.file_format} as"
             )
-            self.run(f"{begin} select * from values {written} as written({', '.join(names)})")
+            # One file, so that the rows stay in their order.
+            self.run(f"{begin} select /*+ coalesce(1) */ * from values {written} as written({', '.join(names)})")
 
     @property
     def description(self) -> list[tuple[Any, ...]]:
         """Name and type of each column of the last result, as the DB-API has it."""
         return [(name, duckdb_type(type_), None, None, None, None, None) for name, type_ in self._columns]
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """The rows of the last result that are left."""
-        rows, self._rows = self._rows, []
-        return rows
-
-    def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
-        """Some rows."""
-        rows, self._rows = self._rows[:size], self._rows[size:]
-        return rows
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """A row, if one is left."""
-        rows = self.fetchmany()
-        return rows[0] if rows else None
 
     def to_arrow_table(self) -> pa.Table:
         """The last result as a table."""
@@ -156,18 +144,6 @@ class SparkConnection:
     def cursor(self) -> SparkConnection:
         """A connection with a result of its own."""
         return SparkConnection(self._run, file_format=self.file_format, is_session=self._is_session)
-
-    def begin(self) -> None:
-        """Each statement is a transaction of its own."""
-
-    def commit(self) -> None:
-        """See :meth:`begin`."""
-
-    def rollback(self) -> None:
-        """See :meth:`begin`."""
-
-    def close(self) -> None:
-        """The connection belongs to whoever made it."""
 
 
 class SparkRelation:

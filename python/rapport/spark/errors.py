@@ -90,6 +90,8 @@ def explained(error: BaseException) -> str | None:
         )
     if NO_SERVER.search(text):
         return "Spark's server does not answer: check host, port and token of the profile, and that the cluster runs"
+    if name == "TABLE_OR_VIEW_ALREADY_EXISTS" and "build_in_progress" in text:
+        return "another build has begun at the same moment; nothing was changed. Wait for it"
     if name == "LOCATION_ALREADY_EXISTS":
         return (
             f"{table} cannot be made, because its folder holds files of no table: remove them, or end the other build"

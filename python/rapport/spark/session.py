@@ -112,9 +112,10 @@ def _started(options: Mapping[str, str]) -> Any:
             said.seek(0)
             lines = [*str(error).splitlines(), *said.read().decode(errors="replace").splitlines()]
             telling = [line for line in lines if re.search(r"Error|Exception|Could not|Invalid", line)]
-            why = (telling or lines or [type(error).__name__])[0]
+            why = (telling or lines or [type(error).__name__])[0].strip()
+            why = re.sub(r'^(?:Exception in thread "\w+" )?[\w.$]+(?:Error|Exception): ', "", why)
             raise SparkSessionError(
-                f"the Spark session cannot be started: {escape_controls(why.strip())[:300]}; nothing was read"
+                f"the Spark session cannot be started: {escape_controls(why)[:300]}; nothing was read"
             ) from None
     return started
 

@@ -99,6 +99,9 @@ def session_options(of_profile: Mapping[str, str]) -> dict[str, str]:
         options |= {
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
+            # A machine that has slept does not take its own session for lost.
+            "spark.executor.heartbeatInterval": "1h",
+            "spark.network.timeout": "24h",
             "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
         }
     if has_metastore_of_its_own():
