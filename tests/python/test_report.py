@@ -912,6 +912,23 @@ def test_a_panel_without_a_figure_has_no_axis(protected: Published) -> None:
     assert panels_of(picture.wide)[1].count("<text") > panels_of(picture.wide)[2].count("<text")
 
 
+def test_a_picture_says_so_where_a_row_has_no_figure(protected: Published) -> None:
+    """Of variants side by side one may be withheld, another not be estimated: neither line is just empty."""
+    shown: dict[str, object] = {"n": 127, "estimate": 0.55, "ci_low": 0.4, "ci_high": 0.7}
+    hidden = dict.fromkeys(shown)
+    rows = {
+        "alliance_superiority_by_sex": shown | {"suppressed_columns": None, "note": None},
+        "alliance_superiority_by_country": hidden | {"suppressed_columns": ",".join(shown), "note": None},
+        "alliance_superiority_by_depression_screen": hidden | {"suppressed_columns": None, "note": "too few rows"},
+    }
+    changed = [row | rows.get(str(row["analysis"]), {}) for row in protected.tables["sensitivity_results"]]
+    data = Published({**protected.tables, "sensitivity_results": changed}, protected.manifest)
+    picture = next(one for one in firmness(data)[1].pictures if one.name == "firm-1")
+    for form in (picture.wide, picture.narrow):
+        words = re.findall(r"<text[^>]*>([^<]+)</text>", form)
+        assert words.count("withheld") == words.count("not estimated") == 1, words
+
+
 def test_a_bar_of_several_classes_is_drawn_per_class(protected: Published) -> None:
     def bars(merged: bool) -> list[dict[str, object]]:
         ends = [(1.0, 4.0), (4.0, 5.0)] if merged else [(1.0, 3.0), (3.0, 3.5)]

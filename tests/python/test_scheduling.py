@@ -6,6 +6,7 @@ import ast
 import configparser
 import json
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,17 @@ def test_refresh_runs_the_documented_steps_in_order(stubbed: Refresh) -> None:
     assert [line for line in lines if line.endswith(" says this")] == [
         f"{call.split()[0]} says this" for call in calls
     ], "what a step prints is shown"
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 0o600), ("0640", 0o640)])
+def test_the_summary_is_for_its_owner_only(
+    stubbed: Refresh, monkeypatch: pytest.MonkeyPatch, given: str | None, expected: int
+) -> None:
+    """It names the build and its numbers; whoever else may read it is named."""
+    if given is not None:
+        monkeypatch.setenv("RAPPORT_FILE_MODE", given)
+    assert stubbed.run()[0] == 0
+    assert stat.S_IMODE(SUMMARY.stat().st_mode) == expected
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -95,10 +95,16 @@ def _specifications(
     return Picture(name, title, alternative, wide, narrow, numbers)
 
 
-def _draw_variants(axes: Axes, variants: Sequence[_Variant], *, narrow: bool) -> None:
+def _draw_variants(axes: Axes, variants: Sequence[_Variant], *, narrow: bool, scale: float = 1.0) -> None:
     for position, variant in enumerate(variants):
-        value, low, high = (variant.record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
+        value, low, high = (
+            None if (number := variant.record.number(column).value) is None else scale * number
+            for column in ("estimate", "ci_low", "ci_high")
+        )
         if value is None:
+            why = "withheld" if variant.record.is_withheld else "not estimated"
+            across = axes.get_yaxis_transform()
+            axes.text(0.02, position, why, transform=across, va="center", fontsize=8.5, style="italic")
             continue
         colour, width = (SERIES[0], 2.6) if variant.is_published else (INK, 1.4)
         if low is not None and high is not None:
@@ -286,22 +292,13 @@ def _rates(shares: Sequence[tuple[str, Record]]) -> Picture:
     if all(record.number("estimate").value is None for _, record in shares):
         return nothing(name, title, why_missing(shares[0][1]))
 
+    variants = [_Variant(label, record, label.endswith("(published)")) for label, record in shares]
+
     def draw(figure: Canvas, narrow: bool) -> None:
         axes = figure.subplots()
-        for position, (label, record) in enumerate(shares):
-            value, low, high = (record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
-            if value is None or low is None or high is None:
-                continue
-            is_published = label.endswith("(published)")
-            colour, width = (SERIES[0], 2.6) if is_published else (INK, 1.4)
-            axes.plot([100 * low, 100 * high], [position, position], color=colour, linewidth=width)
-            axes.plot([100 * value], [position], marker="D" if is_published else "o", markersize=6, color=colour)
-        axes.set_yticks(range(len(shares)), [label for label, _ in shares], fontsize=8.5)
-        axes.set_ylim(len(shares) - 0.5, -0.5)
+        _draw_variants(axes, variants, narrow=narrow, scale=100.0)
         axes.set_xlim(left=0)
-        axes.tick_params(axis="y", length=0)
         figure.supxlabel("Percent of those who screened positive", fontsize=9.5)
-        grid_lines(axes, "x")
 
     wide, narrow = draw_svg(name, draw, 2.4, 2.6)
     rows: list[list[Part]] = [
