@@ -12,6 +12,8 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 Limits = tuple[float, float]
+SECONDS, ATTEMPTS = 60, 3
+"""Time limit of one optimisation, which takes milliseconds to seconds."""
 
 
 def decimals_of(value: float) -> int:
@@ -78,18 +80,21 @@ class Programme:
         """The smallest and the largest that a sum can be."""
         # Unknowns that occur together everywhere are one.
         told = np.unique(np.vstack([*self.rows, row]), axis=1)
-        ends = []
-        for sign in (1, -1):
+        least, most = (sign * self._least(sign * told[-1], told[:-1]) for sign in (1, -1))
+        return least, most
+
+    def _least(self, target: np.ndarray, rows: np.ndarray) -> int:
+        """The smallest value of a sum; out of time what is proved of it is a bound, too."""
+        result = None
+        for _ in range(ATTEMPTS):  # the clock of the solver runs on while a busy machine lets it wait
             result = milp(
-                sign * told[-1],
-                constraints=LinearConstraint(told[:-1], np.array(self.low), np.array(self.high)),
-                integrality=np.ones(told.shape[1]),
+                target,
+                constraints=LinearConstraint(rows, np.array(self.low), np.array(self.high)),
+                integrality=np.ones(rows.shape[1]),
                 bounds=Bounds(0, self.most),
-                options={"time_limit": 60},
+                options={"time_limit": SECONDS},
             )
-            # Out of time: what is proved so far is a bound, too.
             end = result.fun if result.status == 0 else result.get("mip_dual_bound")
-            if end is None or not np.isfinite(end):
-                raise RuntimeError(f"the attacker's programme has no answer: {result.message}")
-            ends.append(sign * math.ceil(end - 1e-6))
-        return ends[0], ends[1]
+            if end is not None and np.isfinite(end):
+                return math.ceil(end - 1e-6)
+        raise RuntimeError(f"the attacker's programme has no answer: {result and result.message}")
