@@ -474,6 +474,8 @@ def trajectory(data: Published) -> Picture:
     if not any(drawn.values()):
         return nothing(name, title, "all counts are hidden, because some are small" if at else "nobody rated a session")
 
+    shown = 1 + max(place for points in drawn.values() for place, _ in points)
+
     def draw(figure: Canvas, narrow: bool) -> None:
         panels = figure.subplots(2, 1, sharex=True, sharey=True) if narrow else figure.subplots(1, 2, sharey=True)
         for axes, (population, label) in zip(panels, _POPULATIONS.items(), strict=True):
@@ -488,8 +490,8 @@ def trajectory(data: Published) -> Picture:
                     linestyle=("-", "--")[i],
                     label=called,
                 )
-            axes.set_title(label)
-            axes.set_xticks(range(len(_NUMBERS)), _NUMBERS, fontsize=8)
+            axes.set_title(label.replace(": ", ":\n") if narrow else label)
+            axes.set_xticks(range(shown), _NUMBERS[:shown], fontsize=8)
             axes.legend(loc="lower right", frameon=False, fontsize=8.5)
             grid_lines(axes, "y")
         figure.supxlabel("Session number", fontsize=9.5)
@@ -508,9 +510,8 @@ def trajectory(data: Published) -> Picture:
         for _, record in points
     ]
     alternative = plain(
-        "Lines of the mean rating by number of the session. On the left whoever rated it: that"
-        " only those who are content"
-        " may have stayed looks like growth. On the right the same people all the way."
+        "Lines of the mean rating by number of the session. In the first panel whoever rated it: that only those who"
+        " are content may have stayed looks like growth. In the second the same people all the way."
     )
     numbers = NumbersBehind(("Whose ratings", "Session", "Participants", "Mean", "Both items at the top"), rows)
     return Picture(name, title, alternative, wide, narrow, numbers)
