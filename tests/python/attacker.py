@@ -28,14 +28,17 @@ from functools import cache, lru_cache
 from html import unescape
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl
 
+import attacker_of_providers
 import numpy as np
 import pandas as pd
-from attacker_of_months import Months, charts_what_is_shown, class_of, counts_of
+from attacker_of_months import Months, charts_what_is_shown, counts_of
+from attacker_of_providers import KINDS, Provider
+from attacker_programme import Programme, agrees_mean, class_of, decimals_of, ends_of, half_unit
 from scipy import stats
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import linprog
 
 CRITERIA = ("adult", "sponsored", "registered", "session", "baseline", "followup", "rating")
 TYPES = ("teletherapy", "telecoaching", "both")
@@ -111,9 +114,12 @@ WAITING = tuple(("waiting", criterion) for criterion in CRITERIA)
 """Those whom a criterion excluded while a row of theirs is in quarantine."""
 KEPT_OUT = "kept out"
 """Rows of participants in quarantine: they are in no other count."""
-SESSION_NUMBERS = (*map(str, range(1, 13)), "13+")
-PARTS = tuple(product(("therapist", "coach"), ("four", "others")))
+LAST = "13+"
+SESSION_NUMBERS = (*map(str, range(1, 13)), LAST)
+PARTS = tuple(product(KINDS, ("four", "others")))
 """Whose sessions of a number were rated: by provider type, and whether the person rated four sessions."""
+OF_TYPE = {"therapist": ("teletherapy", "both"), "coach": ("telecoaching", "both"), "all": TYPES}
+"""Who may have rated a provider type."""
 PROVIDERS = ("cohort", "sample")
 IMPROVEMENT = 10
 """Var improvement_points."""
@@ -200,6 +206,10 @@ READ: Mapping[str, tuple[str, ...]] = {
     "alliance_trajectory": ("participants", "alliance_mean", "top_share"),
     "service_monthly": ("numerator", "denominator", "value", "people_at_least"),
     "service_signals": ("value", "mean"),
+    "provider_alliance": (
+        *("rated_sessions", "participants", "alliance_mean", "shrunken_mean", "type_mean", "icc", "sd_within"),
+        *("lower_95", "upper_95", "lower_998", "upper_998"),
+    ),
 }
 """Table and columns from which the attacker reasons."""
 
@@ -235,6 +245,7 @@ NOT_READ: Mapping[str, Mapping[str, str]] = {
     "service_signals": dict.fromkeys(
         ("lower_limit", "upper_limit", "outside_limits", "shift", "trend", "near_limit"), _CHART
     ),
+    "provider_alliance": {"note": _WORDS},
     "source_summary": dict.fromkeys(
         ("first_event_on", "last_event_on", "last_loaded_at"), "a month, or when rows came"
     ),
@@ -277,6 +288,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "wellbeing_transitions": ("baseline_from", "baseline_to", "followup_from", "followup_to"),
     "alliance_trajectory": ("population", "provider_type", "session_number"),
     **dict.fromkeys(("service_monthly", "service_signals"), ("month", "provider_type", "measure")),
+    "provider_alliance": ("provider_type", "provider_id"),
     "verdicts": ("layer", "table_name", "rule", "severity"),
     "verdict_counts": ("layer",),
     "build_parameters": ("parameter", "meaning"),
@@ -296,22 +308,6 @@ def unread_columns(tables: Tables) -> list[str]:
 
 
 # --- Numbers that agree with a statistic
-
-
-def decimals_of(value: float) -> int:
-    """To how many decimals a figure is written."""
-    text = repr(float(value))
-    return 0 if text.endswith(".0") else len(text.partition(".")[2])
-
-
-def half_unit(value: float) -> float:
-    """By how much a figure may have been rounded, were it given to no more decimals than are written."""
-    return 0.5 * 10.0 ** -decimals_of(value) + 1e-12
-
-
-def ends_of(value: float) -> tuple[float, float]:
-    """Between what a figure that is not negative lies, for how it is written."""
-    return max(value - half_unit(value), 0.0), value + half_unit(value)
 
 
 def span(function: Callable[[int], bool], low: int, high: int) -> tuple[int, int] | None:
@@ -505,15 +501,6 @@ def agrees_moments(mean: float, sd: float | Sequence[float], step: int = 1) -> C
     return agrees
 
 
-def agrees_mean(mean: float, step: int = 1) -> Callable[[int], bool]:
-    """Whether n multiples of a step can have this mean."""
-
-    def agrees(n: int) -> bool:
-        return n > 0 and abs(round(mean * n / step) * step / n - mean) <= half_unit(mean) + 1e-9
-
-    return agrees
-
-
 def agrees_tukey(t: float, p: float, groups: int) -> Callable[[int], bool]:
     """Whether t of a contrast has this P of the studentized range."""
 
@@ -617,20 +604,17 @@ def cells_of(k: int, where: frozenset[tuple[str, tuple[str, ...]]]) -> list[int]
 
 
 @dataclass
-class Attacker:
+class Attacker(Programme):
     """All that one release tells, as rows of an integer programme.
 
     The unknowns are the cells of the cohort's attributes as far as some table crosses them, the excluded by criterion,
-    who rated the sessions of each number, and the main providers.
+    who rated the sessions of each number, and the main providers; ``further`` ones are those of other tables.
     """
 
-    base: int
     least: int
     of_rounded: bool = True
     """Whether the release says that its statistics are those of rounded numbers; else of exact ones."""
-    rows: list[np.ndarray] = field(default_factory=list)
-    low: list[float] = field(default_factory=list)
-    high: list[float] = field(default_factory=list)
+    further: tuple[object, ...] = ()
     tests: dict[bytes, tuple[np.ndarray, list[Test]]] = field(default_factory=dict)
     """By count: what a number of people has to agree with."""
     left: dict[bytes, list[int]] = field(default_factory=dict)
@@ -640,15 +624,14 @@ class Attacker:
     joint: list[tuple[list[np.ndarray], Callable[..., bool]]] = field(default_factory=list)
     """Several counts, and what their numbers together have to agree with."""
     of_months: list[tuple[int, int]] = field(default_factory=list)
-    statistics: int = 0
-    unread: int = 0
-    """Statistics that agree with no number: they were not made as the attacker thinks."""
+    most: ClassVar[int] = MOST
 
     def __post_init__(self) -> None:
         """Lay out the unknowns, and let the blocks be about the same people."""
         self.starts = np.cumsum([0, *(len(cells) for cells, _ in BLOCKS)])
         self.cells = int(self.starts[-1])
         self.others = [*CRITERIA, *WAITING, KEPT_OUT, *product(SESSION_NUMBERS, PARTS), *PROVIDERS]
+        self.others += [*(("later", kind) for kind in KINDS), "single answers", *self.further]
         self.size = self.cells + len(self.others)
         for k, (cells, shared) in enumerate(BLOCKS[1:], start=1):
             levels = {name: sorted({cell[name] for cell in cells}) for name in shared}
@@ -685,15 +668,15 @@ class Attacker:
             row[self.cells + self.others.index(name)] = 1.0
         return row
 
+    def ratings(self, *kinds: str) -> np.ndarray:
+        """The row of the cohort's rated sessions with kinds of providers: one a person of each number, then more."""
+        numbers = (number for number in SESSION_NUMBERS if number != LAST)
+        of_number = product(numbers, (part for part in PARTS if part[0] in kinds))
+        return self.other(*of_number, *(("later", kind) for kind in kinds))
+
     def excluded(self, criterion: str) -> np.ndarray:
         """The row of those whom a criterion excluded."""
         return self.other(criterion)
-
-    def add(self, row: np.ndarray, low: float, high: float) -> None:
-        """Enter that a count lies between two numbers."""
-        self.rows.append(row)
-        self.low.append(low)
-        self.high.append(high)
 
     def count(self, row: np.ndarray, value: object) -> None:
         """Enter a released count: the middle of a class, or one that is not shown and so is no zero."""
@@ -809,24 +792,6 @@ class Attacker:
                 low, high = max(low, least), min(high, most)
         return int(low), int(high)
 
-    def narrow(self, row: np.ndarray) -> tuple[int, int]:
-        """The smallest and the largest that a count can be."""
-        told, inverse = np.unique(np.vstack([*self.rows, row]), axis=1, return_inverse=True)
-        del inverse
-        ends = []
-        for sign in (1, -1):
-            result = milp(
-                sign * told[-1],
-                constraints=LinearConstraint(told[:-1], np.array(self.low), np.array(self.high)),
-                integrality=np.ones(told.shape[1]),
-                bounds=Bounds(0, MOST),
-                options={"time_limit": 20},
-            )
-            if result.status != 0:
-                raise RuntimeError(f"the attacker's programme has no answer: {result.message}")
-            ends.append(round(sign * result.fun))
-        return ends[0], ends[1]
-
 
 def group_of(finding: Mapping[str, object], screen: str = "") -> Where | None:
     """Whom the n of a finding counts; None where no other figure counts them. ``screen``: prefix of an instrument."""
@@ -859,9 +824,19 @@ def group_of(finding: Mapping[str, object], screen: str = "") -> Where | None:
     return positive
 
 
-def read_release(tables: Tables, base: int, least: int, page: str = "", *, of_rounded: bool = True) -> Attacker:
-    """Enter everything that a release and its page tell."""
-    attacker = Attacker(base, least, of_rounded)
+def read_release(
+    tables: Tables,
+    base: int,
+    least: int,
+    page: str = "",
+    *,
+    of_rounded: bool = True,
+    missing: Sequence[Provider] = (),
+) -> Attacker:
+    """Enter everything that a release and its page tell; ``missing``: providers of whom it has no row."""
+    by_provider = tables.get("provider_alliance")
+    everyone = [] if by_provider is None else attacker_of_providers.providers_of(by_provider, missing)
+    attacker = Attacker(base, least, of_rounded, attacker_of_providers.unknowns_of(everyone))
     _flow(attacker, tables)
     _table_1(attacker, tables["table_1"])
     _findings(attacker, tables["inference_results"])
@@ -869,6 +844,8 @@ def read_release(tables: Tables, base: int, least: int, page: str = "", *, of_ro
     _errors_of_groups(attacker, tables)
     _sensitivity(attacker, tables)
     _trajectory(attacker, tables["alliance_trajectory"])
+    if by_provider is not None:
+        attacker_of_providers.enter(attacker, by_provider, missing)
     if "outcome_results" in tables:
         for name, step in INSTRUMENTS.items():
             of = {
@@ -900,7 +877,7 @@ def _flow(attacker: Attacker, tables: Tables) -> None:
             attacker.count(attacker.excluded(row["criterion"]), row["excluded"])
             attacker.add(attacker.excluded(row["criterion"]) - waiting, 0, np.inf)
     for criterion, rows in tables["exclusion_reasons"].groupby("criterion"):
-        first = [_class(value, attacker.base) for value in rows["participants"]]
+        first = [class_of(value, attacker.base, 1) for value in rows["participants"]]
         attacker.add(attacker.excluded(str(criterion)), sum(low for low, _ in first), sum(high for _, high in first))
     summary = tables["source_summary"].set_index("table_name")
     attacker.count(everyone, summary["used"]["participants"])
@@ -908,20 +885,11 @@ def _flow(attacker: Attacker, tables: Tables) -> None:
         attacker.count(attacker.other(KEPT_OUT), summary["quarantined"]["participants"])
     known = summary.loc["participants", ["delivered", "erased", "superseded", "quarantined"]]
     if known.notna().all():
-        ends = [_class(value, attacker.base) for value in known]
+        ends = [class_of(value, attacker.base, 1) for value in known]
         attacker.add(everyone, ends[0][0] - sum(e[1] for e in ends[1:]), ends[0][1] - sum(e[0] for e in ends[1:]))
     for row in tables["verdicts"].to_dict("records"):
         if row["table_name"] in ("participants", "eligibility") and not pd.isna(row["evaluated"]):
-            attacker.add(everyone, *_class(row["evaluated"], attacker.base))
-
-
-def _class(value: object, base: int) -> tuple[float, float]:
-    if value is None or pd.isna(value):
-        return 1.0, np.inf
-    if float(value) == 0:  # type: ignore[arg-type]
-        return 0.0, 0.0
-    first = round(float(value)) - (base - 1) // 2  # type: ignore[arg-type]
-    return first, first + base - 1
+            attacker.add(everyone, *class_of(row["evaluated"], attacker.base, 1))
 
 
 def _table_1_row(attacker: Attacker, row: Mapping[str, object]) -> np.ndarray:
@@ -1027,6 +995,9 @@ def _findings(attacker: Attacker, table: pd.DataFrame, screen: str = "", step: i
     for record in records:
         where = group_of(record, screen)
         if where is None:
+            attacker.add(
+                attacker.ratings(*KINDS) - attacker.other("single answers"), *class_of(record["n"], attacker.base, 1)
+            )
             continue
         row = attacker.cohort(**where)
         if not pd.isna(record["n"]):  # a row goes as a whole, so an n that is not shown may be 0
@@ -1173,25 +1144,28 @@ def _trajectory(attacker: Attacker, table: pd.DataFrame) -> None:
     Whoever rates a therapist has seen one. A number has one session of a person, from 13 on several; so the answers of
     p people are one or two each, and the pairs of answers p at most.
     """
-    of_type = {"therapist": ("teletherapy", "both"), "coach": ("telecoaching", "both"), "all": TYPES}
     rows = {(r["population"], r["provider_type"], str(r["session_number"])): r for r in table.to_dict("records")}
-    for population, kind, number in product(("everyone", "four_rated_sessions"), of_type, SESSION_NUMBERS):
-        kinds = [name for name in of_type if kind in (name, "all") and name != "all"]
+    for population, kind, number in product(("everyone", "four_rated_sessions"), OF_TYPE, SESSION_NUMBERS):
+        kinds = [name for name in OF_TYPE if kind in (name, "all") and name != "all"]
         groups = ("four", "others") if population == "everyone" else ("four",)
         people = attacker.other(*((number, part) for part in product(kinds, groups)))
         record = rows.get((population, kind, number))
         if record is None:
             attacker.add(people, 0, 0)
+            if number == LAST and population == "everyone":
+                attacker.add(attacker.other(*(("later", one) for one in kinds)), 0, 0)
             continue
         shown = record["participants"]
-        if kind == "all" and number == "13+":  # who rated both types is once in it
+        if number == LAST and population == "everyone" and kind != "all":
+            attacker.add(attacker.other(("later", kind)) - people, 0, np.inf)
+        if kind == "all" and number == LAST:  # who rated both types is once in it
             if not pd.isna(shown):
-                attacker.add(people, _class(shown, attacker.base)[0], np.inf)
+                attacker.add(people, class_of(shown, attacker.base, 1)[0], np.inf)
             continue
         attacker.count(people, shown)
-        attacker.add(attacker.cohort(utilization_type=of_type[kind]) - people, 0, np.inf)
+        attacker.add(attacker.cohort(utilization_type=OF_TYPE[kind]) - people, 0, np.inf)
         mean, top = record["alliance_mean"], record["top_share"]
-        if number != "13+" and not pd.isna(mean) and not pd.isna(shown):
+        if number != LAST and not pd.isna(mean) and not pd.isna(shown):
             attacker.learn(people, agrees_answers(mean, None if pd.isna(top) else top), is_exact=True)
 
 
@@ -1478,7 +1452,7 @@ def _bars(attacker: Attacker, tables: Tables) -> None:
     """Bars of a type add up to it."""
     for name, rows in tables["alliance_distribution"].groupby("utilization_type"):
         if rows["participants"].notna().all():
-            ends = [_class(value, attacker.base) for value in rows["participants"]]
+            ends = [class_of(value, attacker.base, 1) for value in rows["participants"]]
             attacker.add(attacker.cohort(utilization_type=str(name)), sum(e[0] for e in ends), sum(e[1] for e in ends))
 
 
@@ -1488,7 +1462,7 @@ def _transitions(attacker: Attacker, table: pd.DataFrame) -> None:
         rows = table
         for when, level in zip(("baseline", "followup"), conditions, strict=True):
             rows = rows[(rows[f"{when}_from"] == 0) == (level == "positive")]
-        ends = [_class(value, attacker.base) for value in rows["participants"]]
+        ends = [class_of(value, attacker.base, 1) for value in rows["participants"]]
         row = attacker.cohort(baseline=conditions[0], followup=conditions[1])
         attacker.add(row, sum(e[0] for e in ends), sum(e[1] for e in ends))
 
@@ -1503,6 +1477,9 @@ def _page_number(
         where = group_of(keys)
         if where is not None:
             attacker.count(attacker.cohort(**where), value)
+    elif table == "provider_alliance" and column in ("participants", "rated_sessions"):
+        what = "people" if column == "participants" else "sessions"
+        attacker.count(attacker.other((what, keys["provider_type"], keys["provider_id"])), value)
     elif table == "eligibility_flow" and column == "excluded":
         attacker.count(attacker.excluded(CRITERIA[int(keys["step"]) - 1]), value)
     elif table == "model_fit" and column == "n":
@@ -1564,6 +1541,7 @@ def conditions() -> list[Where]:
         *({"baseline": "positive", "deteriorated": level} for level in ("yes", "no")),
         *({"baseline": "positive", "reliable": level, "deteriorated": "yes"} for level in ("no", "deteriorated")),
         {"baseline": "positive", "reliable": "deteriorated", "deteriorated": "no"},
+        {"baseline": "positive", "improved": "no", "deteriorated": "no"},
         {"country": ("within_usa", "outside_usa")},
         *({"baseline": before, "followup": after} for before, after in product(("positive", "negative"), repeat=2)),
         *({"baseline": "positive", "improved": level} for level in ("yes", "no")),
@@ -1631,7 +1609,7 @@ def attack(people: pd.DataFrame, excluded: Iterable[int], attacker: Attacker) ->
     return found
 
 
-def attack_trajectory(trajectory: pd.DataFrame, attacker: Attacker) -> list[Narrowed]:
+def attack_trajectory(people: pd.DataFrame, trajectory: pd.DataFrame, attacker: Attacker) -> list[Narrowed]:
     """What the attacker knows of those who rated the sessions of a number."""
     counted = trajectory.set_index(["population", "provider_type", "session_number"])["participants"]
     found = []
@@ -1641,6 +1619,16 @@ def attack_trajectory(trajectory: pd.DataFrame, attacker: Attacker) -> list[Narr
         if 0 < truth < MIN_CELL:
             bounds = attacker.narrow(attacker.other((number, (kind, group))))
             found.append(Narrowed(f"session {number}, {kind}, {group}", truth, *bounds))
+    for (kind, types), number in product(OF_TYPE.items(), SESSION_NUMBERS):
+        truth = int(people["utilization_type"].isin(types).sum()) - int(counted.get(("everyone", kind, number), 0))
+        if 0 < truth < MIN_CELL and (kind, number) != ("all", LAST):
+            parts = attacker.other(*((number, part) for part in PARTS if kind in (part[0], "all")))
+            bounds = attacker.narrow(attacker.cohort(utilization_type=types) - parts)
+            found.append(Narrowed(f"session {number}, {kind}, not rated", truth, *bounds))
+    everything = trajectory.query("population == 'everyone' and provider_type == 'all'")
+    alone = int(everything["ratings"].sum() - everything["paired_ratings"].sum())
+    if 0 < alone < MIN_CELL:
+        found.append(Narrowed("ratings with one answer", alone, *attacker.narrow(attacker.other("single answers"))))
     return found
 
 
@@ -1657,7 +1645,7 @@ def attack_months(marts: pd.DataFrame, tables: Tables, base: int) -> tuple[list[
         if not pd.isna(share):
             low, high = totals["positive"]
             totals[name] = max(0.0, share * low - base), share * high + base
-    months = Months(monthly, base, totals)
+    months = Months(base, months=monthly, totals=totals)
     found = []
     for name, truth, row in counts_of(marts, months):
         if 0 < truth < MIN_CELL:
@@ -1708,11 +1696,11 @@ def _moments(
         inside = (bar["score_from"] - 1e-9 <= GRID) & (bar["score_to"] - 1e-9 > GRID)
         if bar["score_from"] == 5.0 or (bar["score_to"] == 5.0 and not has_top):
             inside |= GRID == 5.0
-        least, most = _class(bar["participants"], base)
+        least, most = class_of(bar["participants"], base, 1)
         rows.append(inside.astype(float))
         low.append(least)
         high.append(most)
-    n_low, n_high = _class(value.get("n"), base)
+    n_low, n_high = class_of(value.get("n"), base, 1)
     rows.append(np.ones(len(GRID)))
     low.append(n_low)
     high.append(n_high)
@@ -1778,6 +1766,8 @@ class Release(NamedTuple):
     marts: dict[str, pd.DataFrame]
     folder: Path
     page: str
+    seen: pd.DataFrame
+    """Who rated how many sessions of whom; see attacker_of_providers."""
 
 
 def one_release(seed: int, folder: Path, *, synthetic: bool = False) -> Release:
@@ -1786,17 +1776,17 @@ def one_release(seed: int, folder: Path, *, synthetic: bool = False) -> Release:
     from rapport.report import read_release as open_for_page
     from rapport.report.page import build_page
 
-    people, excluded, marts, database = one_warehouse(seed, folder, synthetic=synthetic)
+    people, excluded, marts, database, seen = one_warehouse(seed, folder, synthetic=synthetic)
     out = folder / f"release-{seed}"
-    make_release(database, out)
-    return Release(people, excluded, marts, out, build_page(open_for_page(out)))
+    make_release(database, out, providers=True)
+    return Release(people, excluded, marts, out, build_page(open_for_page(out, providers=True)), seen)
 
 
 def one_warehouse(
     seed: int, folder: Path, *, synthetic: bool = False
-) -> tuple[pd.DataFrame, tuple[int, ...], dict[str, pd.DataFrame], Path]:
+) -> tuple[pd.DataFrame, tuple[int, ...], dict[str, pd.DataFrame], Path, pd.DataFrame]:
     """Draw an export, and write the warehouse that would be built of it; every fourth one has a second instrument."""
-    from released import marts_of, write_warehouse
+    from released import given_by, marts_of, scores_by_provider, with_session, write_warehouse
     from sufficient_statistics import PUBLISHED, TWO_INSTRUMENTS
 
     participants, ratings, excluded = draw(seed)
@@ -1807,6 +1797,7 @@ def one_warehouse(
     }
     phq9 = seed if seed % 4 == 3 else None
     waiting = [int(np.random.default_rng(seed + k).binomial(n, 0.2)) for k, n in enumerate(excluded)]
+    sessions = given_by(participants, seed + 2_000_000)
     people, tables = marts_of(
         participants,
         ratings,
@@ -1815,6 +1806,7 @@ def one_warehouse(
         percentiles=True,
         phq9=phq9,
         waiting=waiting,
+        sessions=sessions,
     )
     database = folder / f"{seed}.duckdb"
     write_warehouse(
@@ -1825,7 +1817,8 @@ def one_warehouse(
         evaluated=len(people) + sum(excluded),
         study=PUBLISHED if phq9 is None else TWO_INSTRUMENTS,
     )
-    return people, excluded, tables, database
+    seen = scores_by_provider(with_session(ratings), sessions).reset_index()
+    return people, excluded, tables, database, seen.assign(provider_id=seen["provider_id"].fillna(""))
 
 
 def copies_of(page: str) -> str:
@@ -1844,11 +1837,20 @@ def on_release(release: Release) -> tuple[int, list[Narrowed], Attacker]:
     tables = read_files(release.folder)
     manifest = json.loads((release.folder / "manifest.json").read_text(encoding="utf-8"))
     base = manifest["round_counts"]
-    attacker = read_release(tables, base, manifest["least_count"], release.page)
+    by_provider = tables["provider_alliance"]
+    named = {attacker_of_providers.key_of(*one) for one in by_provider[["provider_type", "provider_id"]].to_numpy()}
+    everyone = {(str(kind), str(name)) for kind, name in release.seen[["provider_type", "provider_id"]].to_numpy()}
+    missing = sorted(everyone - named)
+    attacker = read_release(tables, base, manifest["least_count"], release.page, missing=missing)
     found = [
         *attack(release.people, release.excluded, attacker),
         *attack_waiting(release.marts["eligibility_flow"], attacker),
-        *attack_trajectory(release.marts["alliance_trajectory"], attacker),
+        *attack_trajectory(release.people, release.marts["alliance_trajectory"], attacker),
+        *(
+            Narrowed(name, truth, *attacker.narrow(row))
+            for name, truth, row in attacker_of_providers.counts_of(release.seen, release.people, attacker)
+            if 0 < truth < MIN_CELL
+        ),
         *attack_bars(release.people, tables, base),
     ]
     of_months, months = attack_months(release.marts["service_monthly"], tables, base)
@@ -1883,8 +1885,9 @@ def main() -> int:
         counted, broken, false = counted + len(found), broken + len(bad), false + len(wrong)
         statistics, unread = statistics + attacker.statistics, unread + attacker.unread
         inherent += sum(one.is_narrow and not one.is_broken for one in found)
-        for one in (*bad, *wrong):
-            print(f"seed {seed}: {one.name} is {one.truth}, told {one.low} to {one.high}", file=sys.stderr)
+        for one in found:
+            if one.is_narrow or one.is_false:
+                print(f"seed {seed}: {one.name} is {one.truth}, told {one.low} to {one.high}", file=sys.stderr)
         print(f"seed {seed}: {size} people, {len(found)} small counts, {len(bad)} narrowed", flush=True)
     exact = sum(left == 1 for left, _ in rounded)
     fewer = [left for left, of_counts in rounded if left < of_counts]
@@ -1893,8 +1896,8 @@ def main() -> int:
         f" {options.seeds} exports of {min(sizes)} to {max(sizes)} people, {counted} small counts,"
         f" {statistics} statistics solved for the n of {len(rounded)} rounded counts."
         f" {broken} small counts were narrowed below {MIN_CELL} candidates;"
-        f" about {false} the attacker was wrong; {inherent} small classes of the score have fewer candidates by mean and"
-        f" deviation alone, bars or none. {exact} rounded counts were told exactly; of {len(fewer)} the statistics leave fewer"
+        f" about {false} the attacker was wrong. {inherent} small classes of the score are in a tail of which mean and"
+        f" deviation say that it is small, as they do for all data; the bars narrow none. {exact} rounded counts were told exactly; of {len(fewer)} the statistics leave fewer"
         f" numbers than rounding does{f', {min(fewer)} or more' if fewer else ''}; {unread} statistics were not those of"
         " the rounded n.",
         file=lines,

@@ -9,54 +9,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import Bounds, LinearConstraint, milp
+from attacker_of_providers import KINDS
+from attacker_programme import Limits, Programme, agrees_mean, class_of
 
-KINDS = ("therapist", "coach")
 HELD, MISSED, CANCELLED = ("rated", "unrated"), ("missed",), ("cancelled",)
 STATUSES = (*HELD, *MISSED, *CANCELLED)
 PEOPLE = ("new to therapist", "new to coach", "new to all")
 OUTCOMES = tuple(product(("recovered", "not recovered"), ("improved", "not improved")))
-MOST = 100_000
 COUNTS = ("sessions", "new_participants")
-Limits = tuple[float, float]
 Cell = tuple[object, ...]
 
 
-def class_of(value: object, base: int) -> Limits:
-    """Between what a released count lies; one that is not shown may be nobody."""
-    if value is None or pd.isna(value):
-        return 0.0, np.inf
-    number = round(float(value))  # type: ignore[arg-type]
-    first = number if number == 0 or base == 1 else number - (base - 1) // 2
-    return first, first if number == 0 else first + base - 1
-
-
 @dataclass
-class Months:
+class Months(Programme):
     """The months of a release as an integer programme.
 
     Attributes:
         months: ``service_monthly`` as a reader gets it: what is hidden is null.
-        base: counts are the middle of so many.
         totals: limits of the sessions in use, of all who screened positive, and of those of them who recovered and
             improved; what is not there is not known.
         step: scores are multiples of it.
     """
 
+    _: KW_ONLY
     months: pd.DataFrame
-    base: int
     totals: Mapping[str, Limits] = field(default_factory=dict)
     step: int = 4
-    unread: int = 0
-    statistics: int = 0
-    rows: list[np.ndarray] = field(default_factory=list)
-    low: list[float] = field(default_factory=list)
-    high: list[float] = field(default_factory=list)
     left: dict[object, tuple[int, int]] = field(default_factory=dict)
     """By month: how many numbers the mean change leaves of those who screened positive, and how many rounding does."""
 
@@ -100,12 +83,6 @@ class Months:
         """Those of a month who screened positive, or of them who recovered, or improved, or did not."""
         return self.row([(day, *outcome) for outcome in OUTCOMES if which is None or which in outcome])
 
-    def add(self, row: np.ndarray, low: float, high: float) -> None:
-        """Enter that a sum lies between two numbers."""
-        self.rows.append(row)
-        self.low.append(low)
-        self.high.append(high)
-
     def _enter(self, measure: str, day: object, kind: str, record: Mapping[str, object]) -> None:
         above, below = (class_of(record[name], self.base) for name in ("numerator", "denominator"))
         of_sessions = {
@@ -136,32 +113,14 @@ class Months:
 
     def _mean(self, day: object, mean: float, below: Limits) -> None:
         """The mean change is a sum of multiples of the step over a number of people."""
-        text = repr(mean)
-        half = 0.5 * 10.0 ** -(0 if text.endswith(".0") else len(text.partition(".")[2])) + 1e-9
         possible = range(int(below[0]), int(below[1]) + 1)
-        agreeing = [n for n in possible if n and abs(round(mean * n / self.step) * self.step / n - mean) <= half]
+        agreeing = [n for n in possible if agrees_mean(mean, self.step)(n)]
         self.statistics += 1
         if not agreeing:
             self.unread += 1
             return
         self.left[day] = len(agreeing), len(possible)
         self.add(self.outcome(day), agreeing[0], agreeing[-1])
-
-    def narrow(self, row: np.ndarray) -> tuple[int, int]:
-        """The smallest and the largest that a sum can be."""
-        ends = []
-        for sign in (1, -1):
-            result = milp(
-                sign * row,
-                constraints=LinearConstraint(np.vstack(self.rows), np.array(self.low), np.array(self.high)),
-                integrality=np.ones(len(self.cells)),
-                bounds=Bounds(0, MOST),
-                options={"time_limit": 20},
-            )
-            if result.status != 0:
-                raise RuntimeError(f"the attacker's programme on months has no answer: {result.message}")
-            ends.append(round(sign * result.fun))
-        return ends[0], ends[1]
 
 
 def counts_of(marts: pd.DataFrame, months: Months) -> list[tuple[str, int, np.ndarray]]:

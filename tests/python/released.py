@@ -23,6 +23,7 @@ from sufficient_statistics import (
 
 from rapport import disclosure
 from rapport.disclosure import populations, rules
+from rapport.providers import provider_alliance
 from rapport.service import service_signals
 from rapport.studies import Study
 from rapport.study import outcome_findings, outcome_fit
@@ -271,6 +272,54 @@ def service_monthly(people: People, everyone: int, months: int = 14) -> pd.DataF
     return frame
 
 
+UNIT = 720_720_000_000
+"""In so many parts of a point the warehouse sums alliance scores."""
+
+
+def scores_by_provider(ratings: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+    """Each participant with each provider: rated sessions, answers and their sum."""
+    items = ["bond_item", "goals_item"]
+    rated = ratings.dropna(subset=items, how="all").merge(sessions, on=["participant_id", "session"], how="left")
+    rated = rated.assign(answers=rated[items].sum(axis=1), answered=rated[items].notna().sum(axis=1))
+    return rated.groupby(["provider_type", "provider_id", "participant_id"], dropna=False).agg(
+        sessions=("session", "nunique"), answers=("answers", "sum"), answered=("answered", "sum")
+    )
+
+
+def provider_sums(scores: pd.DataFrame) -> pd.DataFrame:
+    """What the warehouse sums up in SQL, in pandas."""
+    units = ((scores["answers"] * UNIT) / scores["answered"]).round().astype("int64").astype(object)
+    found = (
+        scores.assign(units=units, squares=units**2)
+        .groupby(["provider_type", "provider_id"], dropna=False)
+        .agg(
+            rated_sessions=("sessions", "sum"),
+            participants=("units", "size"),
+            alliance=("units", "sum"),
+            alliance_squares=("squares", "sum"),
+        )
+    )
+    text = {name: found[name].map(str) for name in ("alliance", "alliance_squares")}
+    return found.assign(unit=UNIT, **text).reset_index()
+
+
+def given_by(participants: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Who gave each session: a few providers or many of each kind, of whom people stay with one or change; some unnamed."""
+    chance = np.random.default_rng(seed)
+    sessions = cohorts.sessions("any", participants)
+    number = dict(zip(("therapist", "coach"), np.exp(chance.uniform(0, np.log(25), 2)).astype(int), strict=True))
+    leaves = float(chance.choice([0.0, 0.01, 0.1, 0.4]))
+    unnamed = float(chance.choice([0.0, 0.05]))
+    weights = {kind: chance.dirichlet([1.5] * n) for kind, n in number.items()}
+    providers: list[str | None] = []
+    own: dict[tuple[str, str], str] = {}
+    for person, kind in zip(sessions["participant_id"], sessions["provider_type"], strict=True):
+        if (person, kind) not in own or chance.random() < leaves:
+            own[person, kind] = f"{kind}-{chance.choice(number[kind], p=weights[kind])}"
+        providers.append(None if chance.random() < unnamed else own[person, kind])
+    return sessions.assign(provider_id=providers)
+
+
 def marts_of(
     participants: pd.DataFrame,
     ratings: pd.DataFrame,
@@ -279,11 +328,12 @@ def marts_of(
     percentiles: bool = False,
     phq9: int | None = None,
     waiting: Iterable[int] = (0,) * 7,
+    sessions: pd.DataFrame | None = None,
 ) -> tuple[People, Tables]:
     """The people of a cohort, and all tables that a release of them is made from.
 
     ``phq9``: a seed of a second instrument, whose tables are there as well. ``waiting``: of how many of those whom a
-    criterion excluded a row is in quarantine.
+    criterion excluded a row is in quarantine. ``sessions``: who gave them; then the alliance by provider is there, too.
     """
     statistics = reduce(participants, ratings)
     people = people_of(analysis_cohort(participants, ratings))
@@ -309,7 +359,20 @@ def marts_of(
         "sensitivity_results": sensitivity,
         "alliance_trajectory": trajectory(participants, ratings),
         **({} if phq9 is None else outcomes(people)),
+        **({} if sessions is None else {"provider_alliance": provider_alliance_of(ratings, sessions)}),
     }
+
+
+def provider_alliance_of(ratings: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+    """The mart of the alliance by provider."""
+    return provider_alliance(provider_sums(scores_by_provider(with_session(ratings), sessions)))
+
+
+def with_session(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Ratings that do not say of which session they are: of the first ones."""
+    if "session" in ratings:
+        return ratings
+    return ratings.assign(session=ratings.groupby("participant_id").cumcount() + 1)
 
 
 def marts_of_golden(name: str, **options: object) -> tuple[People, Tables]:

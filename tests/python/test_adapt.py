@@ -14,6 +14,7 @@ import duckdb
 import pytest
 import yaml
 from conftest import ROOT
+from test_messages import MARK
 
 PAGE = (ROOT / "docs/adapt.md").read_text(encoding="utf-8")
 AT_MOST = {"Another window": 1, "A criterion": 2, "A covariate": 2, "Another grouping": 2, "Another instrument": 3}
@@ -62,6 +63,7 @@ def run(project: Path, *command: str, raw: Path = ROOT / "demo") -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert MARK not in done.stdout + done.stderr
     return done.stdout
 
 
@@ -79,6 +81,25 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [command] = re.findall(r"^sed .*$", PAGE, re.MULTILINE)
     subprocess.run(command, shell=True, cwd=project, check=True)
     return project
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo with marked moments that change no figure: the parts of a second in which some sessions began."""
+    raw = tmp_path_factory.mktemp("marked") / "demo"
+    shutil.copytree(ROOT / "demo", raw)
+    mark(raw)
+    return raw
+
+
+def mark(raw: Path) -> None:
+    """Put the mark into the moments of an export's first files of sessions and participants."""
+    for table, column in {"sessions": "started_at", "participants": "registered_at"}.items():
+        path = sorted((raw / table).glob("*.parquet"))[0]
+        with duckdb.connect() as connection:
+            connection.execute(f"create table rows as from '{path}'")
+            moment = f"date_trunc('second', {column}) + interval {int(MARK)} microsecond"
+            connection.execute(f"copy (select * replace ({moment} as {column}) from rows) to '{path}' (format parquet)")
 
 
 def columns_of(database: Path, table: str) -> list[str]:
@@ -100,16 +121,18 @@ def files_of(change: Change) -> set[str]:
 @pytest.mark.long
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)
 def test_a_change_takes_the_files_of_its_diff_and_everything_follows(
-    copied: Path, tmp_path: Path, change: Change
+    copied: Path, marked: Path, tmp_path: Path, change: Change
 ) -> None:
+    """No marked answer is printed, or written but to the tables that hold what was answered."""
     project = tmp_path / "project"
     shutil.copytree(copied, project)
     subprocess.run(["patch", "-p1", "--no-backup-if-mismatch"], input=change.diff, text=True, cwd=project, check=True)
-    raw = ROOT / "demo"
+    raw = marked
     if change.title.startswith("Another instrument"):
         [command] = re.findall(r"^python -m rapport\.demo .*$", PAGE, re.MULTILINE)
         run(project, *command.split(), raw=raw)
         raw = project / command.split()[-1]
+        mark(raw)
     run(project, "python", "-m", "rapport.studies", "my_service")
     run(project, "dbt", "--quiet", "run", raw=raw)
     run(project, "python", "-m", "rapport.release", "--out", "release")
@@ -138,6 +161,9 @@ def test_a_change_takes_the_files_of_its_diff_and_everything_follows(
     if change.title.startswith("A criterion"):
         assert "has_two_sessions" in promised["eligibility"]
     assert (project / "release" / "eligibility_flow.csv").is_file()
+    written = {path for path in project.rglob("*") if path.is_file() and raw not in path.parents and path != database}
+    assert {"dbt.log", "run_results.json", "page.html", "manifest.json"} <= {path.name for path in written}
+    assert [path.name for path in written if MARK.encode() in path.read_bytes()] == []
 
 
 HC3_BESIDE_THE_FINDING = """

@@ -12,12 +12,16 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import attacker_of_providers
 import numpy as np
 import pandas as pd
 import pytest
 from attacker import (
+    KINDS,
     MIN_CELL,
+    PARTS,
     READ,
+    SESSION_NUMBERS,
     Attacker,
     Narrowed,
     Release,
@@ -46,10 +50,12 @@ from attacker import (
 )
 from released import marts_of, marts_of_golden, write_warehouse
 from scipy import stats
+from sufficient_statistics import cohorts
 
-from rapport.disclosure import Verdict, judge, quiet_solver
+from rapport.disclosure import Verdict, count, judge, quiet_solver
 from rapport.disclosure import sensitivity as rules_of_sensitivity
 from rapport.disclosure import study as rules_of_study
+from rapport.disclosure.sensitivity import hidden_numbers
 from rapport.release import make_release, rescale, rescale_sensitivity
 from rapport.release import protect as protecting
 from rapport.release.publication import Publication, read_publication
@@ -177,7 +183,7 @@ def judged(seed: int) -> tuple[Publication, Verdict]:
 
     with tempfile.TemporaryDirectory() as folder, quiet_solver(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(protecting, "judge", kept)
-        publication = read_publication(one_warehouse(seed, Path(folder))[-1])
+        publication = read_publication(one_warehouse(seed, Path(folder))[3])
         protecting.protect(publication)
         return publication, found[0]
 
@@ -439,6 +445,110 @@ def test_ratings_of_a_provider_type_do_not_count_a_small_utilization_type() -> N
     attacker.add(attacker.cohort(utilization_type=("teletherapy", "both")), seen, np.inf)
     assert seen > 40
     assert attacker.narrow(attacker.cohort(utilization_type="both"))[0] == seen - 40
+
+
+def rated(*rows: tuple[str, str, int, int]) -> pd.DataFrame:
+    """A trajectory: provider type, number of the session, who rated it, and how many ratings have a single answer."""
+    records = [
+        {
+            **{"population": "everyone", "provider_type": kind, "session_number": number, "participants": people},
+            **{"ratings": people, "paired_ratings": people - alone},
+        }
+        for kind, number, people, alone in rows
+    ]
+    return pd.DataFrame(records)
+
+
+def test_nearly_everybody_is_told_by_who_is_left() -> None:
+    """57 of 60 who saw a coach rated their first session: three did not. 45 rated the second, 40 the third."""
+    numbers = {"1": 57, "2": 45, "3": 40}
+    of_coaches = [(kind, number, people, 0) for kind in ("coach", "all") for number, people in numbers.items()]
+    attacker = Attacker(1, MIN_CELL)
+    attacker.count(attacker.cohort(), 60)
+    attacker.count(attacker.other(*(("1", part) for part in PARTS)), 57)
+    assert attacker.narrow(attacker.cohort() - attacker.other(*(("1", part) for part in PARTS))) == (3, 3)
+    assert hidden_numbers(rated(*of_coaches), MIN_CELL, {}) == set()
+    assert hidden_numbers(rated(*of_coaches), MIN_CELL, {"telecoaching": 60}) == {"1", "2"}
+    assert hidden_numbers(rated(*of_coaches), MIN_CELL, {"telecoaching": 57}) == set()
+    assert hidden_numbers(rated(*of_coaches), MIN_CELL, {"telecoaching": 67}) == set()
+
+
+def test_ratings_with_one_answer_are_told_by_those_with_two() -> None:
+    """57, 45 and 40 sessions were rated, 138 with two answers, so four with one; of 13 and more nobody knows how many."""
+    rows = [
+        (kind, number, people, 2 * (number != "3")) for kind in ("coach", "all") for number, people in RATED.items()
+    ]
+    attacker = Attacker(1, MIN_CELL)
+    for number in SESSION_NUMBERS:
+        attacker.count(attacker.other(*((number, part) for part in PARTS)), RATED.get(number, 0))
+    attacker.add(attacker.other(*(("later", kind) for kind in KINDS)), 0, 0)
+    alone = attacker.other("single answers")
+    attacker.add(attacker.ratings(*KINDS) - alone, 138, 138)
+    assert attacker.narrow(alone) == (4, 4)
+    assert hidden_numbers(rated(*rows), MIN_CELL, {}) == {"2", "3"}
+    further = [(kind, "13+", 20, 0) for kind in ("coach", "all")]
+    assert hidden_numbers(rated(*rows, *further), MIN_CELL, {}) == set()
+    assert hidden_numbers(rated(*((*row[:3], 4 * row[3]) for row in rows)), MIN_CELL, {}) == set()
+
+
+RATED = {"1": 57, "2": 45, "3": 40}
+
+
+def test_reliable_and_plain_changes_are_of_one_direction() -> None:
+    """90 changed reliably for the better, 83 of them by ten points: who did the one but not the other are seven."""
+    publication, verdict = judged(20204)
+    rates = (
+        publication.tables["sensitivity_results"].query("analysis == 'reliable_change'").set_index("term")["estimate"]
+    )
+    assert rates["threshold"] < 10
+    assert round(rates["reliable_improvement"] * 123) == 90
+    small = {"reliable": "improved", "improved": "no"}
+    assert count("cohort", baseline="positive", **small) in verdict.small
+
+
+def test_a_type_is_told_by_all_its_providers() -> None:
+    """Two therapists with 41 and 24 of 60 who saw therapists only: at most five rated both."""
+    table = pd.DataFrame(
+        {
+            "provider_type": "therapist",
+            "provider_id": ["a", "b"],
+            "participants": [41, 24],
+            "rated_sessions": [90, 60],
+            **dict.fromkeys(("alliance_mean", "sd_within", "icc", "shrunken_mean", "type_mean"), np.nan),
+        }
+    )
+
+    def told(missing: list[tuple[str, str]]) -> tuple[int, int]:
+        everyone = attacker_of_providers.providers_of(table, missing)
+        attacker = Attacker(1, MIN_CELL, further=attacker_of_providers.unknowns_of(everyone))
+        attacker.count(attacker.cohort(utilization_type="teletherapy"), 60)
+        attacker.count(attacker.cohort(), 60)
+        attacker_of_providers.enter(attacker, table, missing)
+        return attacker.narrow(attacker.other("rated several"))
+
+    assert told([]) == (5, 5)
+    # With a third one, who has no row, five or more rated several.
+    low, high = told([("therapist", "c")])
+    assert low <= 5
+    assert high >= 60
+
+
+def test_figures_of_a_type_are_held_against_the_rows_that_are_shown(large_by_provider: pd.DataFrame) -> None:
+    assert attacker_of_providers.concludes_on_what_is_shown(large_by_provider)
+    for column in ("type_mean", "icc", "shrunken_mean", "lower_95", "upper_998"):
+        other = large_by_provider.assign(**{column: large_by_provider[column] + 0.02})
+        assert not attacker_of_providers.concludes_on_what_is_shown(other), column
+
+
+@pytest.fixture(scope="module")
+def large_by_provider() -> pd.DataFrame:
+    """The alliance by provider of 2,500 participants, as it is shown."""
+    participants, ratings = cohorts.read("large")
+    sessions = cohorts.sessions("any", participants)
+    _, tables = marts_of(participants, ratings, sessions=sessions)
+    with tempfile.TemporaryDirectory() as folder, quiet_solver():
+        database = write_warehouse(Path(folder) / "w.duckdb", tables)
+        return protecting.protect(read_publication(database, providers=True))["provider_alliance"]
 
 
 def judge_of(tables: dict[str, pd.DataFrame]) -> Verdict:

@@ -50,6 +50,14 @@ def plant(warehouse: Warehouse, keys: dict[str, list[str]]) -> None:
         warehouse.rewrite(table, f"select * replace ({', '.join(planted)}) from rows")
 
 
+def plant_moments(warehouse: Warehouse) -> None:
+    """Put marked moments that keep every rule into some rows."""
+    keys = some_keys(warehouse)
+    for table, column in {"participants": "registered_at", "sessions": "started_at"}.items():
+        among = f"{KEYS[table]} in ({', '.join(map(repr, keys[table]))})"
+        warehouse.spoil(table, column, f"{column}::date + time '05:06:07.{MARK}'", among)
+
+
 def plant_in_text(warehouse: Warehouse, rows: int = 3) -> None:
     """Put marked text into every column but keys of some rows of each CSV file."""
     for table in KEYS:
@@ -137,11 +145,17 @@ AFTER_A_BUILD = (
     ("rapport.contracts", "copy-marts", "--out", "{folder}/copy.duckdb"),
     ("rapport.release", "--out", "{folder}/release"),
     ("rapport.report", "--release", "{folder}/release", "--out", "{folder}/page.html"),
+    ("rapport.release", "--out", "{folder}/by-provider", "--providers"),
+    ("rapport.report", "--release", "{folder}/by-provider", "--out", "{folder}/by-provider.html", "--providers"),
     ("rapport.studies", "--all"),
     ("rapport.postgres",),
     ("rapport.refresh", "--programs", "{folder}/programs"),
 )
-"""Every module that a target of the Makefile runs on an export or on its warehouse."""
+"""Every module that a target of the Makefile runs on an export or on its warehouse.
+
+There is no server here: a copy to PostgreSQL is searched in test_postgres.py, MetricFlow in test_semantic.py, the changes
+of docs/adapt.md in test_adapt.py.
+"""
 NO_EXPORT = {
     *("reproduction.twin", "reproduction.consistency", "benchmarks", "benchmarks.report", "benchmarks.spark"),
     *("rapport.spark.java", "pip", "venv"),
@@ -215,12 +229,8 @@ def test_answers_that_are_valid(
 ) -> None:
     """Moments and minutes keep every rule; then every command that comes after a build, and what it writes."""
     monkeypatch.setenv("RAPPORT_MARTS", str(logged.target / "marts.duckdb"))
-    keys = some_keys(logged)
-    for table, columns in {"participants": ["registered_at"], "sessions": ["started_at"]}.items():
-        among = f"{KEYS[table]} in ({', '.join(map(repr, keys[table]))})"
-        for column in columns:
-            logged.spoil(table, column, f"{column}::date + time '05:06:07.{MARK}'", among)
-    outcome = logged.run()
+    plant_moments(logged)
+    outcome = logged.run("--vars", "{provider_marts: true, serve_providers: true}")
     assert outcome.success, outcome.output
     output = outcome.output + logged.dbt("source", "freshness").output
     docs = logged.dbt("docs", "generate", "--static")
@@ -230,7 +240,8 @@ def test_answers_that_are_valid(
     assert (logged.target / "marts.duckdb").exists(), "the snapshot is searched with the target"
     assert leaks(logged, output, besides=OF_THE_STUDY) == []
     written = [path for path in (tmp_path / "after").rglob("*") if path.is_file()]
-    assert {"page.html", "copy.duckdb", "manifest.json"} <= {path.name for path in written}
+    expected = {"page.html", "copy.duckdb", "manifest.json", "by-provider.html", "provider_alliance.csv"}
+    assert expected <= {path.name for path in written}
     assert [path.name for path in written if MARK.encode() in path.read_bytes()] == []
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 import sqlalchemy as sa
+from conftest import Warehouse
+from test_messages import MARK, OF_THE_STUDY, leaks, plant_moments, run_module
 
 from rapport import postgres
 
@@ -220,3 +222,26 @@ def test_the_command(
     monkeypatch.setenv("RAPPORT_MARTS", str(tmp_path / "none.duckdb"))
     assert postgres.main([]) == 2
     assert "build first" in capsys.readouterr().err
+
+
+def test_no_answer_reaches_the_server_or_the_terminal(
+    built: Warehouse, address: str, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Marked moments of an export, through its build, snapshot and copy: the server's tables and its log have none."""
+    monkeypatch.setenv("RAPPORT_MARTS", str(built.target / "marts.duckdb"))
+    monkeypatch.setenv("RAPPORT_POSTGRES", address)
+    plant_moments(built)
+    outcome = built.run("--vars", "{provider_marts: true, serve_providers: true}")
+    assert outcome.success, outcome.output
+    printed = run_module(built, "rapport.postgres")
+    assert "marts.duckdb" in printed
+    tables = sa.inspect(engine).get_table_names(schema="marts")
+    assert {"table_1", "provider_alliance", "snapshot"} <= set(tables)
+    assert leaks(built, outcome.output + printed, besides=OF_THE_STUDY) == []
+    with engine.connect() as connection:
+        for name in tables:
+            found = connection.execute(sa.text(f"select count(*) from marts.{name} as r where r::text like '%{MARK}%'"))
+            assert found.scalar() == 0, name
+    log = Path(str(sa.make_url(address).query["host"])) / "log"
+    assert log.stat().st_size > 0
+    assert MARK not in log.read_text(encoding="utf-8")

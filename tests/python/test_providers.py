@@ -17,14 +17,15 @@ import pytest
 import raw_export
 import yaml
 from conftest import ROOT, Warehouse
-from released import marts_of_golden, write_warehouse
+from released import UNIT, marts_of_golden, provider_sums, scores_by_provider, write_warehouse
 from sufficient_statistics import GOLDEN, PUBLISHED, cohorts
 from test_instruments import current
 from test_report import Browser, assert_equals_warehouse
 
 from rapport.contracts import marts_contract, read_project
 from rapport.disclosure import DisclosureError, rules, tables_of
-from rapport.disclosure.providers import ProviderAlliance, which_go
+from rapport.disclosure.providers import Beside, ProviderAlliance, which_go
+from rapport.disclosure.sensitivity import hidden_numbers
 from rapport.project_vars import VarError, check_vars
 from rapport.providers import (
     FIGURES,
@@ -46,7 +47,6 @@ from rapport.report.providers import place
 from rapport.report.published import Published, Record, read_release
 from rapport.statistics.funnel import funnel_limits, reliability, shrunken_mean
 
-UNIT = 720_720_000_000
 ASKED = "{provider_marts: true}"
 Z_95, Z_998 = 1.959963984540054, 3.090232306167813  # R: qnorm(0.975), qnorm(0.999)
 
@@ -192,24 +192,7 @@ def test_formulas_refuse_what_is_out_of_range() -> None:
 def sums_of_cohort(name: str) -> pd.DataFrame:
     """What the warehouse computes in SQL, in pandas."""
     _, ratings = cohorts.read(name)
-    sessions = pd.read_csv(GOLDEN / name / "sessions.csv")
-    items = ["bond_item", "goals_item"]
-    rated = ratings.dropna(subset=items, how="all").merge(sessions, on=["participant_id", "session"], how="left")
-    rated = rated.assign(answers=rated[items].sum(axis=1), answered=rated[items].notna().sum(axis=1))
-    by = ["provider_type", "provider_id", "participant_id"]
-    scores = rated.groupby(by, dropna=False).agg(
-        sessions=("session", "nunique"), answers=("answers", "sum"), answered=("answered", "sum")
-    )
-    scores["units"] = ((scores["answers"] * UNIT) / scores["answered"]).round().astype("int64").astype(object)
-    scores["squares"] = scores["units"] ** 2
-    found = scores.groupby(["provider_type", "provider_id"], dropna=False).agg(
-        rated_sessions=("sessions", "sum"),
-        participants=("units", "size"),
-        alliance=("units", "sum"),
-        alliance_squares=("squares", "sum"),
-    )
-    text = {name: found[name].map(str) for name in ("alliance", "alliance_squares")}
-    return found.assign(unit=UNIT, **text).reset_index()
+    return provider_sums(scores_by_provider(ratings, pd.read_csv(GOLDEN / name / "sessions.csv")))
 
 
 def assert_agrees_with_r(ours: pd.DataFrame, name: str) -> None:
@@ -549,6 +532,9 @@ def test_a_type_with_few_participants_has_no_row(tmp_path: Path) -> None:
     assert found["provider_id"].tolist() == ["c"]
     assert found["note"].tolist() == [ONE_PROVIDER]
     assert found[["shrunken_mean", "icc", *LIMITS]].isna().all(axis=None)
+    page = build_page(read_release(tmp_path / "out", providers=True))
+    assert "No provider is shown." in page
+    assert "Only one provider." in page
 
 
 def test_nobody_is_shown_where_all_are_small(tmp_path: Path) -> None:
@@ -586,6 +572,127 @@ def test_a_build_without_providers_cannot_release_them(tmp_path: Path, capsys: p
     said = capsys.readouterr().err
     assert "has no marts.provider_alliance, because var provider_marts of its build is false" in said
     assert not (tmp_path / "out").exists()
+
+
+# --- Beside the other tables
+
+
+TYPES = ("teletherapy", "telecoaching", "both")
+
+
+def hidden_beside(
+    sizes: dict[tuple[str, str | None], tuple[int, int]],
+    cohort: tuple[int, int, int],
+    ratings: Sequence[tuple[tuple[str, ...], int, int]] = (),
+) -> tuple[list[str], list[str]]:
+    """Which providers have no row, and which of the others no number of rated sessions, beside such a cohort."""
+    frame = mart(sizes)
+    rule = ProviderAlliance(Beside(dict(zip(TYPES, cohort, strict=True)), tuple(ratings)))
+    hidden = {
+        (figure.row, figure.column) for figure in rule.read("provider_alliance", frame, 10).figures if figure.hidden
+    }
+    gone = {row for row, column in hidden if column == "participants"}
+    names = [f"{kind} {name}" for kind, name in sizes]
+    without = {row for row, column in hidden if column == "rated_sessions"} - gone
+    return [names[row] for row in sorted(gone)], [names[row] for row in sorted(without)]
+
+
+SOME: dict[tuple[str, str | None], tuple[int, int]] = {
+    ("therapist", "a"): (40, 60),
+    ("therapist", "b"): (30, 60),
+    ("therapist", "c"): (20, 60),
+    ("coach", "d"): (50, 60),
+    ("coach", "e"): (40, 60),
+}
+
+
+@pytest.mark.parametrize(
+    ("cohort", "gone"),
+    [
+        # Nobody saw both, and nobody rated two: 90 therapists' participants are the 90 of teletherapy.
+        ((90, 90, 0), []),
+        # 90 of 87: at most three rated two therapists. The two with the fewest participants go.
+        ((87, 90, 0), ["therapist b", "therapist c"]),
+        # 90 of 60, all of whom may have rated two or three: 15 at least.
+        ((60, 90, 0), []),
+        # Each has rated all but three of the three: 30 · 3 − 90 = 0 would be everybody; of 32 two have not rated "b".
+        ((32, 90, 0), ["therapist b", "therapist c"]),
+        # 30 saw both; 90 of 80 leave each number of them up to 10 who rated a therapist.
+        ((80, 70, 30), []),
+        # 90 of 84: of those 30 at most six rated a therapist.
+        ((84, 70, 30), ["therapist b", "therapist c"]),
+        # 12 saw both, 90 of 79 and 90 of 85: 11 at most rated a therapist, 5 a coach.
+        ((79, 85, 12), ["coach d", "coach e"]),
+        # 20 saw both; together they are 180 of 176: at most four rated several, though 12 and 12 of either type do not say so.
+        ((78, 78, 20), ["therapist b", "therapist c"]),
+    ],
+)
+def test_few_of_the_cohort_are_not_told_by_all_participants(cohort: tuple[int, int, int], gone: list[str]) -> None:
+    assert hidden_beside(SOME, cohort)[0] == gone
+    frame = mart(SOME)
+    alone = ProviderAlliance().read("provider_alliance", frame, 10)
+    assert not [figure for figure in alone.figures if figure.hidden], "the table alone hides none of it"
+
+
+def test_a_provider_whom_nearly_everybody_rated_goes_with_another() -> None:
+    """Of 60 clients of therapists 57 rated one of them: three have not."""
+    sizes: dict[tuple[str, str | None], tuple[int, int]] = {
+        ("therapist", "a"): (57, 60),
+        ("therapist", "b"): (30, 60),
+        ("therapist", "c"): (20, 60),
+        ("coach", "d"): (50, 60),
+    }
+    assert hidden_beside(sizes, (60, 50, 0))[0] == ["therapist a", "therapist c"]
+    assert hidden_beside(sizes, (70, 50, 0))[0] == []
+    # All 50 of coaching rated the only coach: nobody is left over.
+    assert hidden_beside({("coach", "d"): (50, 60)}, (0, 50, 0)) == ([], [])
+    assert hidden_beside({("coach", "d"): (50, 60)}, (0, 46, 10))[0] == ["coach d"]
+
+
+@pytest.mark.parametrize(
+    ("told", "without"),
+    [
+        # Each of the three therapists has 60 further sessions: 270, and the coaches 210.
+        (("therapist", "coach", 480, 0), []),
+        # 477 ratings have both answers, so three have one.
+        (("therapist", "coach", 477, 0), ["therapist a", "therapist b", "therapist c", "coach d", "coach e"]),
+        (("therapist", "coach", 470, 0), []),
+        # Of 205 coaches' ratings the trajectory shows all but five.
+        (("coach", 205, 0), ["coach d", "coach e"]),
+        # All but 12, of three hidden numbers: each may have ten.
+        (("coach", 198, 3), ["coach d", "coach e"]),
+        (("coach", 197, 3), []),
+        # The months have three ratings more, of nobody in the cohort.
+        (("therapist", 273, 0), ["therapist a", "therapist b", "therapist c"]),
+    ],
+)
+def test_few_ratings_are_not_told_by_all_rated_sessions(told: tuple[str | int, ...], without: list[str]) -> None:
+    *kinds, number, parts = told
+    given = (tuple(str(kind) for kind in kinds), int(number), int(parts))
+    assert hidden_beside(SOME, (60, 60, 60), [given]) == ([], without)
+
+
+def test_what_other_tables_tell_is_read_from_them(tmp_path: Path) -> None:
+    """Of a golden cohort, by pandas: types, ratings with both answers, ratings in use, months, shown session numbers."""
+    people, tables = marts_of_golden("small", excluded=(0, 120, 0, 0, 0, 0, 0))
+    rule = ProviderAlliance().beside(tables, 10)
+    assert rule.others is not None
+    assert rule.others.participants == people["utilization_type"].value_counts().to_dict()
+    _, ratings = cohorts.read("small")
+    pairs = ratings[["bond_item", "goals_item"]].notna().all(axis=1).sum()
+    told = [(kinds, number) for kinds, number, _ in rule.others.ratings]
+    assert told[0] == (("therapist", "coach"), pairs)
+    used = tables["source_summary"].set_index("table_name").loc["alliance_ratings", "used"]
+    assert told[1] == (("therapist", "coach"), used)
+    assert [kinds for kinds, _ in told[2:]] == [("therapist",), ("coach",)] * 2 + [("therapist", "coach")]
+    months = tables["service_monthly"].query("measure == 'response_rate' and provider_type == 'coach'")
+    assert told[3][1] == months["numerator"].sum()
+    shown = tables["alliance_trajectory"].query("population == 'everyone' and provider_type == 'all'")
+    gone = hidden_numbers(tables["alliance_trajectory"], 10, rule.others.participants)
+    _, number, parts = rule.others.ratings[-1]
+    assert number == shown.loc[~shown["session_number"].isin(gone), "participants"].sum()
+    assert parts == shown["session_number"].isin(gone).sum() > 0
+    assert ProviderAlliance().beside({"provider_alliance": mart(SOME)}, 10).others is None
 
 
 @pytest.mark.parametrize(

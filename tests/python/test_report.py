@@ -912,6 +912,41 @@ def test_a_panel_without_a_figure_has_no_axis(protected: Published) -> None:
     assert panels_of(picture.wide)[1].count("<text") > panels_of(picture.wide)[2].count("<text")
 
 
+def test_a_picture_says_so_where_a_row_has_no_figure(protected: Published) -> None:
+    """Of variants side by side one may be withheld, another not be estimated: neither line is just empty."""
+    shown: dict[str, object] = {"n": 127, "estimate": 0.55, "ci_low": 0.4, "ci_high": 0.7}
+    hidden = dict.fromkeys(shown)
+    rows = {
+        "alliance_superiority_by_sex": shown | {"suppressed_columns": None, "note": None},
+        "alliance_superiority_by_country": hidden | {"suppressed_columns": ",".join(shown), "note": None},
+        "alliance_superiority_by_depression_screen": hidden | {"suppressed_columns": None, "note": "too few rows"},
+    }
+    changed = [row | rows.get(str(row["analysis"]), {}) for row in protected.tables["sensitivity_results"]]
+    data = Published({**protected.tables, "sensitivity_results": changed}, protected.manifest)
+    picture = next(one for one in firmness(data)[1].pictures if one.name == "firm-1")
+    for form in (picture.wide, picture.narrow):
+        words = re.findall(r"<text[^>]*>([^<]+)</text>", form)
+        assert words.count("withheld") == words.count("not estimated") == 1, words
+
+
+def test_the_trajectory_ends_with_the_last_number_that_is_shown(protected: Published) -> None:
+    """Where later numbers are withheld no axis is drawn for them; on a phone the long title has two lines."""
+    rows = []
+    for row in protected.tables["alliance_trajectory"]:
+        is_shown = str(row["session_number"]) in ("1", "2", "3")
+        value: dict[str, object] = {"participants": 40, "alliance_mean": 4.5} if is_shown else {"alliance_mean": None}
+        rows.append(row | value | {"suppressed_columns": None})
+    data = Published({**protected.tables, "alliance_trajectory": rows}, protected.manifest)
+    picture = next(one for one in firmness(data)[1].pictures if one.name == "trajectory")
+    for form in (picture.wide, picture.narrow):
+        words = [word.strip() for word in re.findall(r"<text[^>]*>([^<]+)</text>", form)]
+        assert {"1", "2", "3"} <= set(words)
+        assert not {"4", "12", "13+"} & set(words)
+    assert "The same people: four or more rated sessions" in picture.wide
+    assert "The same people: four" not in picture.narrow
+    assert "four or more rated sessions" in picture.narrow
+
+
 def test_a_bar_of_several_classes_is_drawn_per_class(protected: Published) -> None:
     def bars(merged: bool) -> list[dict[str, object]]:
         ends = [(1.0, 4.0), (4.0, 5.0)] if merged else [(1.0, 3.0), (3.0, 3.5)]
@@ -998,4 +1033,7 @@ def test_checklists_point_into_the_page(page: str) -> None:
     for item in items:
         assert item.answer
         assert not item.anchor or f'id="{item.anchor}"' in page
+    [of_sensitivity] = [item for item in items if item.topic == "Sensitivity analyses"]
+    assert of_sensitivity.answer == "Findings: how firm is this?"
+    assert "How firm is this?" in page
     assert all(len(procedure.text) > 30 for procedure in procedures())

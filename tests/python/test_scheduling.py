@@ -6,6 +6,7 @@ import ast
 import configparser
 import json
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ class Refresh:
             (self.venv / "bin" / name).chmod(0o755)
         (self.venv / ".runtime").touch()
 
-    def run(self, *arguments: str, broken: str = "", code: int = 7) -> tuple[int, list[str], list[str]]:
+    def run(self, *arguments: str, broken: str = "", code: int = 7, mode: str = "") -> tuple[int, list[str], list[str]]:
         """Exit code, programs called, lines printed; the call that begins with `broken` ends with exit code `code`."""
         self.calls.write_text("", encoding="utf-8")
         done = subprocess.run(
@@ -61,6 +62,7 @@ class Refresh:
                 "CALLS": str(self.calls),
                 "BROKEN": broken,
                 "CODE": str(code),
+                "RAPPORT_FILE_MODE": mode,
             },
             cwd="/",
             stdout=subprocess.PIPE,
@@ -104,6 +106,13 @@ def test_refresh_runs_the_documented_steps_in_order(stubbed: Refresh) -> None:
     assert [line for line in lines if line.endswith(" says this")] == [
         f"{call.split()[0]} says this" for call in calls
     ], "what a step prints is shown"
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", 0o600), ("0640", 0o640)])
+def test_the_summary_is_for_its_owner_only(stubbed: Refresh, given: str, expected: int) -> None:
+    """It names the build and its numbers; whoever else may read it is named."""
+    assert stubbed.run(mode=given)[0] == 0
+    assert stat.S_IMODE(SUMMARY.stat().st_mode) == expected
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Warehouse
+from test_messages import MARK, OF_THE_STUDY, leaks, plant_moments
 
 MF = Path(os.environ.get("RAPPORT_MF", ROOT / ".venv-semantic" / "bin" / "mf"))
 RATES = {
@@ -33,7 +34,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(project: Path, database: Path, *command: str) -> None:
+def run(project: Path, database: Path, *command: str) -> str:
+    """What a command prints; it has to succeed."""
     environment = {
         **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
         "PATH": f"{MF.parent}:{os.environ['PATH']}",
@@ -49,6 +51,7 @@ def run(project: Path, database: Path, *command: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def query(
@@ -145,3 +148,19 @@ def test_the_five_queries_of_the_page_run(built: Warehouse, project: Path) -> No
     run(project, built.db, "dbt", "--quiet", "parse")
     for command in commands:
         run(project, built.db, *shlex.split(command))
+
+
+def test_no_answer_is_printed_or_logged(built: Warehouse, project: Path) -> None:
+    """Marked moments of an export, through its build and the queries of the page."""
+    plant_moments(built)
+    outcome = built.run()
+    assert outcome.success, outcome.output
+    page = (ROOT / "docs" / "semantic-layer.md").read_text(encoding="utf-8")
+    printed = run(project, built.db, "dbt", "parse")
+    for command in re.findall(r"^mf query .*$", page, re.MULTILINE):
+        printed += run(project, built.db, *shlex.split(command))
+    assert len(printed) > 500
+    assert leaks(built, outcome.output + printed, besides=OF_THE_STUDY) == []
+    written = [path for path in project.rglob("*") if path.is_file()]
+    assert {"dbt.log", "manifest.json"} <= {path.name for path in written}
+    assert [path.name for path in written if MARK.encode() in path.read_bytes()] == []

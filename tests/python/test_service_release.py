@@ -57,7 +57,7 @@ def bounds_of_sessions(
     figures = ["numerator", "denominator", "value", "people_at_least"]
     shown = hidden.assign(**{column: hidden[column].astype(float).mask(withheld) for column in figures})
     told = shown.assign(people_at_least=np.nan)[~shown["measure"].isin(["alliance_mean", "top_box_rate", *OUTCOMES])]
-    attacker = Months(told, 1, {"sessions": (used, used)})
+    attacker = Months(1, months=told, totals={"sessions": (used, used)})
     statuses = {"completed": HELD, "no_show": MISSED, "cancelled": CANCELLED}
     return {
         (month, status): attacker.narrow(attacker.sessions(month, "all", statuses[status]))

@@ -62,6 +62,12 @@ class Count:
         return f"{self.population}({', '.join(conditions)})"
 
 
+def is_protected(bounds: tuple[int, int], min_cell: int) -> bool:
+    """Whether a count between two numbers is none of few people, or may be ``min_cell`` and as many numbers."""
+    low, high = bounds
+    return low >= min_cell or high == 0 or (high >= min_cell and high - low >= min_cell - 1)
+
+
 def count(population: str, **where: str | Iterable[str]) -> Count:
     """Return the count of a population under conditions; a condition is a level or several."""
     return Count(population).narrow(where)

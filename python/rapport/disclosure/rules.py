@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -67,6 +67,14 @@ class Rule(Protocol):
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
         """Judge every figure; raises :class:`DisclosureError` for a row that no rule covers."""
+
+
+@runtime_checkable
+class DependentRule(Protocol):
+    """A rule of a table whose figures tell something beside those of other tables that no system of counts says."""
+
+    def beside(self, tables: Mapping[str, pd.DataFrame], min_cell: int) -> Rule:
+        """Return the rule where these tables are published as well."""
 
 
 def number_of(value: object) -> float | None:

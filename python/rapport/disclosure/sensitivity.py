@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -13,7 +13,7 @@ from rapport.disclosure.counts import Count, DisclosureError, count
 from rapport.disclosure.rules import Figure, Reading, number_of, text_of
 from rapport.statistics.regression import INTERCEPT
 from rapport.studies import SEX, Study
-from rapport.study import UTILIZATION_TYPES, contrast_term
+from rapport.study import PARTICIPANTS, UTILIZATION_TYPES, contrast_term
 
 _COHORT: Final = Count("cohort")
 _POSITIVE: Final = count("cohort", baseline="positive")
@@ -187,20 +187,26 @@ class SensitivityResults:
         reading.give(known.narrow({"baseline": "positive", "grid_baseline": ("to_50", "above")}), 0)
         reading.give(known.narrow({"grid_baseline": "to_28", "grid_days": "fewer"}), 0)
 
-    @staticmethod
-    def _link_changes(reading: Reading, rows: Sequence[Mapping[Any, object]]) -> None:
+    def _link_changes(self, reading: Reading, rows: Sequence[Mapping[Any, object]]) -> None:
         """Say which change includes which: of two thresholds the higher one is reached by fewer."""
-        rates = {str(row["term"]): number_of(row["estimate"]) for row in rows if row["analysis"] == "reliable_change"}
-        reliable, plain = rates.get("reliable_deterioration"), rates.get("deterioration")
-        reading.give(_POSITIVE.narrow({"reliable": "improved", "deteriorated": "yes"}), 0)
-        if reliable is None or plain is None or reliable == plain:
+        estimates = {
+            str(row["term"]): number_of(row["estimate"]) for row in rows if row["analysis"] == "reliable_change"
+        }
+        threshold = estimates.get("threshold")
+        for where in (
+            {"reliable": "improved", "deteriorated": "yes"},
+            {"reliable": "deteriorated", "improved": "yes"},
+            {"improved": "yes", "deteriorated": "yes"},
+        ):
+            reading.give(_POSITIVE.narrow(where), 0)
+        if threshold is None:
             return
-        if reliable < plain:
-            reading.give(_POSITIVE.narrow({"reliable": "deteriorated", "deteriorated": "no"}), 0)
-            reading.give(_POSITIVE.narrow({"reliable": "improved", "improved": "no"}), 0)
-        else:
+        if threshold < self.study.outcome.improvement:
             reading.give(_POSITIVE.narrow({"reliable": "no", "deteriorated": "yes"}), 0)
             reading.give(_POSITIVE.narrow({"reliable": "no", "improved": "yes"}), 0)
+        else:
+            reading.give(_POSITIVE.narrow({"reliable": "deteriorated", "deteriorated": "no"}), 0)
+            reading.give(_POSITIVE.narrow({"reliable": "improved", "improved": "no"}), 0)
 
 
 def _is_short(rows: Sequence[Mapping[Any, object]], row: Mapping[Any, object], terms: int) -> bool:
@@ -239,6 +245,12 @@ class Trajectory:
         *("participants", "ratings", "item_sum", "item_responses", "alliance_mean", "paired_ratings", "top_ratings"),
         "top_share",
     )
+    by_type: Mapping[str, int] = field(default_factory=dict)
+    """Participants of the cohort, if Table 1 is published, too."""
+
+    def beside(self, tables: Mapping[str, pd.DataFrame], min_cell: int) -> Trajectory:
+        """Return the rule where these tables are published as well."""
+        return replace(self, by_type=participants_of(tables))
 
     def read(self, table: str, frame: pd.DataFrame, min_cell: int) -> Reading:
         """Hide whole session numbers.
@@ -248,39 +260,21 @@ class Trajectory:
         ratings does not tell. Sums and numbers of ratings are next to those of people and never shown; the share of
         ratings with both items at 5 is not shown for a number where such ratings or the others are few. Whoever rated a
         therapist is of one of two utilization types: with a small type the provider types go, and the total stays.
+        Where nearly everybody who can have rated a session of a number has, that number goes, and the next. Where few
+        ratings have a single answer and every rating is of a number that is shown, the last two go: the number of
+        ratings with two answers is published.
         """
         reading = Reading(table)
-        numbers = [*map(str, range(1, 13)), "13+"]
         rows = frame.to_dict("records")
-        cells = {tuple(str(row[name]) for name in self.labels): row for row in rows}
-        if unknown := [key for key in cells if key[2] not in numbers or key[0] not in _POPULATIONS]:
+        cells = _cells(frame)
+        if unknown := [key for key in cells if key[2] not in _NUMBERS or key[0] not in _POPULATIONS]:
             raise DisclosureError(f"{table}: no rule for {', '.join(map(str, unknown))}")
 
-        def parts(number: str, column: str) -> list[float]:
-            found = []
-            for kind in ("therapist", "coach"):
-                everyone, four = (
-                    number_of(cells[name, kind, number][column]) or 0.0 if (name, kind, number) in cells else 0.0
-                    for name in _POPULATIONS
-                )
-                found += [four, everyone - four]
-            return found
-
-        def is_small(sizes: Sequence[float]) -> bool:
-            return any(0 < size < min_cell for size in sizes)
-
-        first = next((i for i, number in enumerate(numbers) if is_small(parts(number, "participants"))), len(numbers))
-        while first < len(numbers) and (
-            len(numbers) - first < 2 or sum(sum(parts(n, "participants")) for n in numbers[first:]) < 2 * min_cell
-        ):
-            if first == 0:
-                break
-            first -= 1
-        gone = set(numbers[first:])
+        gone = hidden_numbers(frame, min_cell, self.by_type)
         for i, row in enumerate(rows):
             number = text_of(row["session_number"]) or ""
-            tops, paired = parts(number, "top_ratings"), parts(number, "paired_ratings")
-            few_tops = is_small([*tops, *(whole - top for top, whole in zip(tops, paired, strict=True))])
+            tops, paired = (_parts(cells, number, column) for column in ("top_ratings", "paired_ratings"))
+            few_tops = _is_small([*tops, *(whole - top for top, whole in zip(tops, paired, strict=True))], min_cell)
             for column in self.figures:
                 is_shown = column in ("participants", "alliance_mean") or (column == "top_share" and not few_tops)
                 about = () if row["provider_type"] == "all" else _by_type(_COHORT)
@@ -289,3 +283,66 @@ class Trajectory:
 
 
 _POPULATIONS: Final = ("everyone", "four_rated_sessions")
+LAST: Final = "13+"
+_NUMBERS: Final = (*map(str, range(1, 13)), LAST)
+_CLIENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "therapist": ("teletherapy", "both"),
+    "coach": ("telecoaching", "both"),
+    "all": UTILIZATION_TYPES,
+}
+"""Who may have rated a provider type."""
+_Cells = Mapping[tuple[str, ...], Mapping[Any, object]]
+
+
+def _cells(frame: pd.DataFrame) -> _Cells:
+    return {tuple(str(row[name]) for name in Trajectory().labels): row for row in frame.to_dict("records")}
+
+
+def _parts(cells: _Cells, number: str, column: str) -> list[float]:
+    """The count of a session number by provider type, with four rated sessions and without."""
+    found = []
+    for kind in ("therapist", "coach"):
+        everyone, four = (
+            number_of(cells[name, kind, number][column]) or 0.0 if (name, kind, number) in cells else 0.0
+            for name in _POPULATIONS
+        )
+        found += [four, everyone - four]
+    return found
+
+
+def _is_small(sizes: Sequence[float], min_cell: int) -> bool:
+    return any(0 < size < min_cell for size in sizes)
+
+
+def participants_of(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """Return the participants of Table 1 by utilization type; none where it is not published."""
+    if "table_1" not in tables:
+        return {}
+    table = tables["table_1"]
+    rows = table[(table["variable"] == PARTICIPANTS) & (table["statistic"] == "n")]
+    found = {str(name): number_of(value) for name, value in zip(rows["utilization_type"], rows["value"], strict=True)}
+    return {name: round(number) for name, number in found.items() if name in UTILIZATION_TYPES and number is not None}
+
+
+def hidden_numbers(frame: pd.DataFrame, min_cell: int, participants: Mapping[str, int]) -> set[str]:
+    """Return the numbers of sessions of which nothing is shown; the rule is that of :class:`Trajectory`.
+
+    ``participants``: those of the cohort by utilization type, if they are published, too.
+    """
+    cells = _cells(frame)
+    sizes = [_parts(cells, number, "participants") for number in _NUMBERS]
+    first = next((i for i, some in enumerate(sizes) if _is_small(some, min_cell)), len(_NUMBERS))
+    while 0 < first < len(_NUMBERS) and (len(_NUMBERS) - first < 2 or sum(map(sum, sizes[first:])) < 2 * min_cell):
+        first -= 1
+    gone = set(_NUMBERS[first:])
+    everything = [row for key, row in cells.items() if key[:2] == ("everyone", "all")]
+    alone = sum((number_of(row["ratings"]) or 0) - (number_of(row["paired_ratings"]) or 0) for row in everything)
+    if not gone and 0 < alone < min_cell and ("everyone", "all", LAST) not in cells:
+        gone |= set([number for number in _NUMBERS if ("everyone", "all", number) in cells][-2:])
+    for kind, types in _CLIENTS.items() if participants else ():
+        clients = sum(participants.get(name, 0) for name in types)
+        for i, number in enumerate(_NUMBERS):
+            row = cells.get(("everyone", kind, number))
+            if row is not None and 0 < clients - (number_of(row["participants"]) or 0) < min_cell:
+                gone |= set(_NUMBERS[min(i, len(_NUMBERS) - 2) :][:2])
+    return gone

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from rapport.disclosure.counts import Count, CountSystem, DisclosureError, Population
-from rapport.disclosure.rules import Figure, Reading, Rule
+from rapport.disclosure.counts import Count, CountSystem, DisclosureError, Population, is_protected
+from rapport.disclosure.rules import DependentRule, Figure, Reading, Rule
 
 SUPPRESSED = "suppressed"
 SUPPRESSED_COLUMNS = "suppressed_columns"
@@ -73,6 +73,9 @@ def judge(
     """Decide what :func:`disclose` hides; arguments and errors as there."""
     if isinstance(min_cell, bool) or not isinstance(min_cell, int) or min_cell < LEAST_MIN_CELL:
         raise DisclosureError(f"min_cell is {min_cell!r}; it must be a whole number, {LEAST_MIN_CELL} or more")
+    rules = {
+        name: rule.beside(tables, min_cell) if isinstance(rule, DependentRule) else rule for name, rule in rules.items()
+    }
     readings = [_read(name, frame, min_cell, rules) for name, frame in tables.items()]
     counts = _merge(readings)
     mentioned = dict.fromkeys(counts) | dict.fromkeys(
@@ -147,7 +150,7 @@ def _protect(
 ) -> set[Count]:
     """Return what has to be withheld beside ``withheld``, so that ``one`` cannot be narrowed down."""
     known = {other: value for other, value in counts.items() if other not in withheld}
-    if _is_protected(system.bounds(one, known, withheld), min_cell):
+    if is_protected(system.bounds(one, known, withheld), min_cell):
         return set()
     visible: dict[Count, int] = {}
     for figure in figures:
@@ -161,7 +164,7 @@ def _protect(
 
     def is_enough(chosen: set[Count]) -> bool:
         rest = {other: value for other, value in known.items() if other not in chosen}
-        return _is_protected(system.bounds(one, rest, withheld | chosen), min_cell)
+        return is_protected(system.bounds(one, rest, withheld | chosen), min_cell)
 
     for reach in (3 * min_cell, 30 * min_cell):
         chosen = system.cheapest_cover(one, known, withheld, cost, min_cell - 1, reach)
@@ -171,11 +174,6 @@ def _protect(
     if not is_enough(chosen):
         raise DisclosureError(f"{one} cannot be protected: too much of it is known whatever is withheld")
     return chosen
-
-
-def _is_protected(bounds: tuple[int, int], min_cell: int) -> bool:
-    low, high = bounds
-    return low >= min_cell or high == 0 or (high >= min_cell and high - low >= min_cell - 1)
 
 
 def _goes(figure: Figure, withheld: set[Count], too_small: set[Count]) -> bool:

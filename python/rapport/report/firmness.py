@@ -95,10 +95,16 @@ def _specifications(
     return Picture(name, title, alternative, wide, narrow, numbers)
 
 
-def _draw_variants(axes: Axes, variants: Sequence[_Variant], *, narrow: bool) -> None:
+def _draw_variants(axes: Axes, variants: Sequence[_Variant], *, narrow: bool, scale: float = 1.0) -> None:
     for position, variant in enumerate(variants):
-        value, low, high = (variant.record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
+        value, low, high = (
+            None if (number := variant.record.number(column).value) is None else scale * number
+            for column in ("estimate", "ci_low", "ci_high")
+        )
         if value is None:
+            why = "withheld" if variant.record.is_withheld else "not estimated"
+            across = axes.get_yaxis_transform()
+            axes.text(0.02, position, why, transform=across, va="center", fontsize=8.5, style="italic")
             continue
         colour, width = (SERIES[0], 2.6) if variant.is_published else (INK, 1.4)
         if low is not None and high is not None:
@@ -286,22 +292,13 @@ def _rates(shares: Sequence[tuple[str, Record]]) -> Picture:
     if all(record.number("estimate").value is None for _, record in shares):
         return nothing(name, title, why_missing(shares[0][1]))
 
+    variants = [_Variant(label, record, label.endswith("(published)")) for label, record in shares]
+
     def draw(figure: Canvas, narrow: bool) -> None:
         axes = figure.subplots()
-        for position, (label, record) in enumerate(shares):
-            value, low, high = (record.number(column).value for column in ("estimate", "ci_low", "ci_high"))
-            if value is None or low is None or high is None:
-                continue
-            is_published = label.endswith("(published)")
-            colour, width = (SERIES[0], 2.6) if is_published else (INK, 1.4)
-            axes.plot([100 * low, 100 * high], [position, position], color=colour, linewidth=width)
-            axes.plot([100 * value], [position], marker="D" if is_published else "o", markersize=6, color=colour)
-        axes.set_yticks(range(len(shares)), [label for label, _ in shares], fontsize=8.5)
-        axes.set_ylim(len(shares) - 0.5, -0.5)
+        _draw_variants(axes, variants, narrow=narrow, scale=100.0)
         axes.set_xlim(left=0)
-        axes.tick_params(axis="y", length=0)
         figure.supxlabel("Percent of those who screened positive", fontsize=9.5)
-        grid_lines(axes, "x")
 
     wide, narrow = draw_svg(name, draw, 2.4, 2.6)
     rows: list[list[Part]] = [
@@ -477,6 +474,8 @@ def trajectory(data: Published) -> Picture:
     if not any(drawn.values()):
         return nothing(name, title, "all counts are hidden, because some are small" if at else "nobody rated a session")
 
+    shown = 1 + max(place for points in drawn.values() for place, _ in points)
+
     def draw(figure: Canvas, narrow: bool) -> None:
         panels = figure.subplots(2, 1, sharex=True, sharey=True) if narrow else figure.subplots(1, 2, sharey=True)
         for axes, (population, label) in zip(panels, _POPULATIONS.items(), strict=True):
@@ -491,8 +490,8 @@ def trajectory(data: Published) -> Picture:
                     linestyle=("-", "--")[i],
                     label=called,
                 )
-            axes.set_title(label)
-            axes.set_xticks(range(len(_NUMBERS)), _NUMBERS, fontsize=8)
+            axes.set_title(label.replace(": ", ":\n") if narrow else label)
+            axes.set_xticks(range(shown), _NUMBERS[:shown], fontsize=8)
             axes.legend(loc="lower right", frameon=False, fontsize=8.5)
             grid_lines(axes, "y")
         figure.supxlabel("Session number", fontsize=9.5)
@@ -511,9 +510,8 @@ def trajectory(data: Published) -> Picture:
         for _, record in points
     ]
     alternative = plain(
-        "Lines of the mean rating by number of the session. On the left whoever rated it: that"
-        " only those who are content"
-        " may have stayed looks like growth. On the right the same people all the way."
+        "Lines of the mean rating by number of the session. In the first panel whoever rated it: that only those who"
+        " are content may have stayed looks like growth. In the second the same people all the way."
     )
     numbers = NumbersBehind(("Whose ratings", "Session", "Participants", "Mean", "Both items at the top"), rows)
     return Picture(name, title, alternative, wide, narrow, numbers)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup, escape
 
+from rapport.report.marks import CIRCLE, DIAMOND, RING, SQUARE, VALUE, mark
 from rapport.report.published import Number, Published, Record
 from rapport.report.rich import Part, Rich, count, fixed, joined, marked, percent, plain, rich
 from rapport.service import COUNTS, MEASURES, OUTCOMES
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 280, 120
 LEFT, RIGHT, TOP, BOTTOM = 40, 8, 8, 18
 INSET = 8
 """Between the labels and the first value, which may have a shape."""
-MARKS: Mapping[str, str] = {"outside_limits": "diamond", "shift": "circle", "trend": "square", "near_limit": "ring"}
+MARKS: Mapping[str, str] = {"outside_limits": DIAMOND, "shift": CIRCLE, "trend": SQUARE, "near_limit": RING}
 """The shape of a value that is a signal; of several the first counts."""
 
 
@@ -154,7 +154,8 @@ def _svg(measure: str, records: Sequence[Record]) -> Markup:
     parts.append(f'<path class="values" d="{path}"/>')
     for i, (record, value) in enumerate(zip(records, numbers, strict=True)):
         if value is not None:
-            parts.append(_mark(record.row, float(x(i)), float(y(value))))
+            shape = next((MARKS[signal] for signal in MARKS if record.row[signal]), VALUE)
+            parts.append(mark(shape, float(x(i)), float(y(value))))
     for value in (low, high):
         parts.append(
             f'<text x="{LEFT - 5}" y="{float(y(value)) + 3:.1f}" text-anchor="end">{_tick(measure, value)}</text>'
@@ -163,19 +164,6 @@ def _svg(measure: str, records: Sequence[Record]) -> Markup:
         label = f"{month_of(records[i].row):%Y-%m}"
         parts.append(f'<text x="{x(i)}" y="{HEIGHT - 4}" text-anchor="{anchor}">{label}</text>')
     return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>')
-
-
-def _mark(row: Mapping[str, Any], x: float, y: float) -> str:
-    shape = next((MARKS[signal] for signal in MARKS if row[signal]), "")
-    if shape == "diamond":
-        return f'<path class="signal" d="M{x} {y - 5:.1f}L{x + 5:.1f} {y}L{x} {y + 5:.1f}L{x - 5:.1f} {y}Z"/>'
-    if shape == "square":
-        return f'<rect class="signal" x="{x - 3.2:.1f}" y="{y - 3.2:.1f}" width="6.4" height="6.4"/>'
-    if shape == "circle":
-        return f'<circle class="signal" cx="{x}" cy="{y}" r="3.6"/>'
-    if shape == "ring":
-        return f'<circle class="ring" cx="{x}" cy="{y}" r="3.6"/>'
-    return f'<circle class="value" cx="{x}" cy="{y}" r="1.8"/>'
 
 
 def _tick(measure: str, value: float) -> str:

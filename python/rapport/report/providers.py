@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from rapport.providers import LIMITS, PROVIDER_TYPES, TABLE
 from rapport.release.rounding import of_mean
 from rapport.report.labels import capital
+from rapport.report.marks import DIAMOND, RING, VALUE, mark
 from rapport.report.published import Published, Record
 from rapport.report.rich import Part, Rich, count, fixed, interval, joined, marked, plain, rich
 
@@ -193,7 +194,7 @@ def _svg(named: Sequence[Record], base: int) -> Markup:
     if centre is not None:
         parts.append(f'<line class="mean" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(centre):.1f}" y2="{y(centre):.1f}"/>')
         sizes = [start * (end / start) ** (i / STEPS) for i in range(STEPS + 1)]
-        for width, style in zip(widths, ("inner", "outer"), strict=True):
+        for width, style in zip(widths, ("inner", "outer"), strict=bool(widths)):
             for side in (-1, 1):
                 curve = ((size, centre + side * width / math.sqrt(size)) for size in sizes)
                 inside = [f"{x(size):.1f} {y(value):.1f}" for size, value in curve if low <= value <= high]
@@ -210,14 +211,8 @@ def _point(record: Record, x: float, y: Callable[[float], float], base: int) -> 
     height = y(mean)
     title = f"<title>{escape(_id(record))}</title>"
     where = place(record, base)
-    if where is None:
-        return f'<circle class="value" cx="{x:.1f}" cy="{height:.1f}" r="2.6">{title}</circle>'
-    if where[0] == BEYOND_95:
-        return f'<circle class="ring" cx="{x:.1f}" cy="{height:.1f}" r="3.4">{title}</circle>'
-    return (
-        f'<path class="signal" d="M{x:.1f} {height - 5:.1f}L{x + 5:.1f} {height:.1f}'
-        f'L{x:.1f} {height + 5:.1f}L{x - 5:.1f} {height:.1f}Z">{title}</path>'
-    )
+    shape = VALUE if where is None else RING if where[0] == BEYOND_95 else DIAMOND
+    return mark(shape, x, height, inside=title, small=2.6)
 
 
 def _ticks(low: float, high: float) -> list[float]:
