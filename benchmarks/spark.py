@@ -133,6 +133,8 @@ def growth(runs: Sequence[Mapping[str, Any]], engine: str) -> tuple[float, float
 def when_it_pays(results: Mapping[str, Any]) -> str:
     """From which size on Spark takes less time: growth as measured, divided by the cores of a cluster."""
     runs, cores = results["sizes"], results["machine"]["cores"]
+    if len(runs) < 2:
+        return "Of one size no growth can be told.\n"
     fixed_duckdb, of_duckdb = growth(runs, "duckdb")
     fixed_spark, of_spark = growth(runs, "spark")
     lines = [

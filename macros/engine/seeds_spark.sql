@@ -4,6 +4,8 @@
     {%- set target = this.incorporate(type='table') %}
     {{ run_hooks(pre_hooks) }}
     {%- do adapter.load_seed(target, model.original_file_path, config.get('column_types')) %}
+    {#- What dbt shows of a seed when it is asked to. #}
+    {%- do store_result('agate_table', response='OK', agate_table=load_agate_table()) %}
     {% call statement('main') -%}
         select count(*) from {{ target }}
     {%- endcall %}
