@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +19,29 @@ from benchmarks.delivery import deliver, withdraw, write_delivery
 from benchmarks.floor import make_cohort
 from benchmarks.measure import Run, measure
 from benchmarks.measured import Size, newest_sizes
+from benchmarks.parts import COPIED, PARTS, leave_out
 from benchmarks.profile_build import DUCKDB, own_seconds
 from benchmarks.project import project_size
 from benchmarks.report import BEGIN, END, PAGE, page, write
 from benchmarks.report import main as report
 from benchmarks.start_up import import_seconds, start_up_profile
 from benchmarks.trivial import write_trivial_project
-from conftest import Warehouse
+from conftest import ROOT, Warehouse
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_can_be_left_out_of_a_copy(part: str, tmp_path: Path) -> None:
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    leave_out(tmp_path, PARTS[part].models)
+    about = re.compile(rf"\b({'|'.join(PARTS[part].models)})\b")
+    left = {path for path in tmp_path.glob("models/**/*.*") if about.search(path.read_text(encoding="utf-8"))}
+    # Prose may name them; no file of theirs, and nothing that reads them, is left.
+    assert {path.suffix for path in left} <= {".md", ".yml", ".sql"}
+    assert not any(re.search(rf"ref\(['\"]{about.pattern}", path.read_text(encoding="utf-8")) for path in left)
+    with pytest.raises(ValueError, match=r"still reads participant_facts"):
+        leave_out(tmp_path, ["participant_facts"])
 
 
 def test_every_contender_agrees_with_the_build_and_a_wrong_one_is_found_out(built: Warehouse, tmp_path: Path) -> None:
