@@ -23,7 +23,8 @@ from test_instruments import current
 from test_report import Browser, assert_equals_warehouse
 
 from rapport.contracts import marts_contract, read_project
-from rapport.disclosure import DisclosureError, rules, tables_of
+from rapport.disclosure import DisclosureError, judge, populations, rules, tables_of
+from rapport.disclosure import providers as rule_of_providers
 from rapport.disclosure.providers import Beside, ProviderAlliance, which_go
 from rapport.disclosure.sensitivity import hidden_numbers
 from rapport.project_vars import VarError, check_vars
@@ -670,6 +671,17 @@ def test_few_ratings_are_not_told_by_all_rated_sessions(told: tuple[str | int, .
     *kinds, number, parts = told
     given = (tuple(str(kind) for kind in kinds), int(number), int(parts))
     assert hidden_beside(SOME, (60, 60, 60), [given]) == ([], without)
+
+
+def test_providers_are_judged_beside_the_other_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 480 rated sessions 477 have both answers: what is told beside other tables goes in the judgement of all."""
+    others = Beside(dict.fromkeys(TYPES, 60), ((("therapist", "coach"), 477, 0),))
+    monkeypatch.setattr(rule_of_providers, "_beside", lambda tables, min_cell: others if "table_1" in tables else None)
+    _, tables = marts_of_golden("small", excluded=(0, 120, 0, 0, 0, 0, 0))
+    tables["provider_alliance"] = mart(SOME)
+    verdict = judge(tables, 10, rules=rules(PUBLISHED, providers=True), populations=populations(PUBLISHED))
+    hidden = {row for row, column in verdict.hidden["provider_alliance"] if column == "rated_sessions"}
+    assert hidden == set(range(len(SOME)))
 
 
 def test_what_other_tables_tell_is_read_from_them(tmp_path: Path) -> None:
