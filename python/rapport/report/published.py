@@ -49,6 +49,22 @@ BY_INSTRUMENT: Mapping[str, str] = {"inference_results": "outcome_results", "mod
 OF_THE_TWIN = ("reproduction", "consistency")
 """Tables that only a release of the study's twin has."""
 
+WITHOUT_ORDER = frozenset(
+    {
+        "alliance_distribution",
+        "alliance_trajectory",
+        "build_parameters",
+        "eligibility_flow",
+        "exclusion_reasons",
+        "model_fit",
+        "service_monthly",
+        "service_signals",
+        "source_summary",
+        "wellbeing_transitions",
+    }
+)
+"""Tables that SQL has counted or put together: an engine gives their rows by chance, the page in the order of keys."""
+
 
 class ReportError(Exception):
     """There is nothing to report on; the message says why."""
@@ -287,4 +303,6 @@ def read_release(folder: Path, *, providers: bool = False) -> Published:
     needed = set(KEYS) - unneeded - {PROVIDER_ALLIANCE}
     if missing := sorted(needed - tables.keys()):
         raise ReportError(f"{folder} lacks {', '.join(missing)}: release anew")
+    for name in WITHOUT_ORDER & tables.keys():
+        tables[name].sort(key=lambda row, keys=KEYS[name]: [(row[key] is not None, row[key]) for key in keys])
     return Published(tables, release.manifest)
