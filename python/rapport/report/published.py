@@ -57,6 +57,7 @@ WITHOUT_ORDER = frozenset(
         "eligibility_flow",
         "exclusion_reasons",
         "model_fit",
+        "reproduction",
         "service_monthly",
         "service_signals",
         "source_summary",
