@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -279,6 +279,15 @@ class Published:
         return next(self.records("builds"))
 
 
+def in_order_of_keys(rows: list[dict[str, object]], keys: Sequence[str]) -> list[dict[str, object]]:
+    """Rows in the order of some columns; what is missing comes first."""
+
+    def place(row: Mapping[str, object]) -> list[Any]:
+        return [(row[key] is not None, row[key]) for key in keys]
+
+    return sorted(rows, key=place)
+
+
 def read_release(folder: Path, *, providers: bool = False) -> Published:
     """Read a release; the alliance by provider only if asked for.
 
@@ -305,5 +314,5 @@ def read_release(folder: Path, *, providers: bool = False) -> Published:
     if missing := sorted(needed - tables.keys()):
         raise ReportError(f"{folder} lacks {', '.join(missing)}: release anew")
     for name in WITHOUT_ORDER & tables.keys():
-        tables[name].sort(key=lambda row, keys=KEYS[name]: [(row[key] is not None, row[key]) for key in keys])
+        tables[name] = in_order_of_keys(tables[name], KEYS[name])
     return Published(tables, release.manifest)
