@@ -15,7 +15,7 @@ from typing import Any
 
 from dbt.adapters import factory
 from dbt.adapters.base.impl import PythonJobHelper
-from dbt.adapters.exceptions import FailedToConnectError
+from dbt.adapters.exceptions.connection import FailedToConnectError
 from dbt.adapters.spark import connections
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtBaseException, DbtDatabaseError, DbtRuntimeError

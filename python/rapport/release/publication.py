@@ -68,22 +68,6 @@ QUERIES: Final[Mapping[str, str]] = {
 }
 
 
-WITHOUT_ORDER: Final = frozenset(
-    {
-        "alliance_distribution",
-        "alliance_trajectory",
-        "build_parameters",
-        "eligibility_flow",
-        "exclusion_reasons",
-        "service_monthly",
-        "service_signals",
-        "source_summary",
-        "wellbeing_transitions",
-    }
-)
-"""Tables that SQL has counted or put together: an engine gives their rows in an order of chance."""
-
-
 class Refused(Exception):
     """There is nothing that may be released; says why."""
 
@@ -171,8 +155,6 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path, providers: bool
         )
     released = tables_of(study, providers=providers)
     queries = {name: f"from marts.{name}" for name in released} | dict(QUERIES)
-    for name in WITHOUT_ORDER & queries.keys():
-        queries[name] += " order by all"
     if providers:
         queries[PROVIDER_ALLIANCE] += " order by provider_type, provider_id"
     if is_calibrated:

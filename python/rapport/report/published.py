@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -48,6 +48,23 @@ BY_INSTRUMENT: Mapping[str, str] = {"inference_results": "outcome_results", "mod
 """Tables of a study with several instruments, by the table of the outcome that has the same columns."""
 OF_THE_TWIN = ("reproduction", "consistency")
 """Tables that only a release of the study's twin has."""
+
+WITHOUT_ORDER = frozenset(
+    {
+        "alliance_distribution",
+        "alliance_trajectory",
+        "build_parameters",
+        "eligibility_flow",
+        "exclusion_reasons",
+        "model_fit",
+        "reproduction",
+        "service_monthly",
+        "service_signals",
+        "source_summary",
+        "wellbeing_transitions",
+    }
+)
+"""Tables that SQL has counted or put together: an engine gives their rows by chance, the page in the order of keys."""
 
 
 class ReportError(Exception):
@@ -262,6 +279,15 @@ class Published:
         return next(self.records("builds"))
 
 
+def in_order_of_keys(rows: list[dict[str, object]], keys: Sequence[str]) -> list[dict[str, object]]:
+    """Rows in the order of some columns; what is missing comes first."""
+
+    def place(row: Mapping[str, object]) -> list[Any]:
+        return [(row[key] is not None, row[key]) for key in keys]
+
+    return sorted(rows, key=place)
+
+
 def read_release(folder: Path, *, providers: bool = False) -> Published:
     """Read a release; the alliance by provider only if asked for.
 
@@ -287,4 +313,6 @@ def read_release(folder: Path, *, providers: bool = False) -> Published:
     needed = set(KEYS) - unneeded - {PROVIDER_ALLIANCE}
     if missing := sorted(needed - tables.keys()):
         raise ReportError(f"{folder} lacks {', '.join(missing)}: release anew")
+    for name in WITHOUT_ORDER & tables.keys():
+        tables[name] = in_order_of_keys(tables[name], KEYS[name])
     return Published(tables, release.manifest)

@@ -357,7 +357,7 @@ def model_steps(data: Published) -> Table:
     rows = []
     for analysis, title in names.items():
         before: set[str] = set()
-        for record in sorted(data.records("model_fit", analysis=analysis), key=lambda step: int(step.text("step"))):
+        for record in data.records("model_fit", analysis=analysis):
             terms = record.text("terms").split(" + ")
             added = ", ".join(labels[term] for term in terms if term not in before)
             before |= set(terms)
