@@ -17,16 +17,19 @@ import base64
 import io
 import json
 import math
+import os
 import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, lru_cache
 from html import unescape
 from itertools import pairwise, product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl
@@ -1861,34 +1864,42 @@ def on_release(release: Release) -> tuple[int, list[Narrowed], Attacker]:
     return len(release.people) + sum(release.excluded), found, attacker
 
 
+def told_by_seed(seed: int) -> tuple[int, list[Narrowed], list[tuple[int, int]], int, int]:
+    """Of one export: people, small counts, rounded counts that statistics tell of, statistics solved and not read."""
+    from rapport.disclosure import quiet_solver
+
+    with tempfile.TemporaryDirectory() as folder, quiet_solver():
+        size, found, attacker = on_seed(seed, Path(folder))
+    return size, found, attacker.told(), attacker.statistics, attacker.unread
+
+
 def main() -> int:
     """Attack the releases of many exports; returns 1 if a small count was narrowed."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--first", type=int, default=20_201)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    from rapport.disclosure import quiet_solver
-
     lines = io.StringIO()
     counted = broken = false = statistics = inherent = unread = 0
     sizes: list[int] = []
     rounded: list[tuple[int, int]] = []
     started = time.monotonic()
-    for seed in range(options.first, options.first + options.seeds):
-        with tempfile.TemporaryDirectory() as folder, quiet_solver():
-            size, found, attacker = on_seed(seed, Path(folder))
-        sizes.append(size)
-        rounded += attacker.told()
-        bad = [one for one in found if one.is_broken]
-        wrong = [one for one in found if one.is_false]
-        counted, broken, false = counted + len(found), broken + len(bad), false + len(wrong)
-        statistics, unread = statistics + attacker.statistics, unread + attacker.unread
-        inherent += sum(one.is_narrow and not one.is_broken for one in found)
-        for one in found:
-            if one.is_narrow or one.is_false:
-                print(f"seed {seed}: {one.name} is {one.truth}, told {one.low} to {one.high}", file=sys.stderr)
-        print(f"seed {seed}: {size} people, {len(found)} small counts, {len(bad)} narrowed", flush=True)
+    seeds = range(options.first, options.first + options.seeds)
+    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        for seed, (size, found, told, solved, not_read) in zip(seeds, pool.map(told_by_seed, seeds), strict=True):
+            sizes.append(size)
+            rounded += told
+            bad = [one for one in found if one.is_broken]
+            wrong = [one for one in found if one.is_false]
+            counted, broken, false = counted + len(found), broken + len(bad), false + len(wrong)
+            statistics, unread = statistics + solved, unread + not_read
+            inherent += sum(one.is_narrow and not one.is_broken for one in found)
+            for one in found:
+                if one.is_narrow or one.is_false:
+                    print(f"seed {seed}: {one.name} is {one.truth}, told {one.low} to {one.high}", file=sys.stderr)
+            print(f"seed {seed}: {size} people, {len(found)} small counts, {len(bad)} narrowed", flush=True)
     exact = sum(left == 1 for left, _ in rounded)
     fewer = [left for left, of_counts in rounded if left < of_counts]
     print(
@@ -1897,9 +1908,9 @@ def main() -> int:
         f" {statistics} statistics solved for the n of {len(rounded)} rounded counts."
         f" {broken} small counts were narrowed below {MIN_CELL} candidates;"
         f" about {false} the attacker was wrong. {inherent} small classes of the score are in a tail of which mean and"
-        f" deviation say that it is small, as they do for all data; the bars narrow none. {exact} rounded counts were told exactly; of {len(fewer)} the statistics leave fewer"
-        f" numbers than rounding does{f', {min(fewer)} or more' if fewer else ''}; {unread} statistics were not those of"
-        " the rounded n.",
+        f" deviation say that it is small, as they do for all data; the bars narrow none."
+        f" {exact} rounded counts were told exactly; of {len(fewer)} the statistics leave fewer numbers than rounding"
+        f" does{f', {min(fewer)} or more' if fewer else ''}; {unread} statistics were not those of the rounded n.",
         file=lines,
     )
     print(lines.getvalue(), end="")
