@@ -223,7 +223,7 @@ class SparkFailure(DbtDatabaseError):
 def _in_our_words(self: Any = None, sql: str = "") -> Iterator[None]:
     try:
         yield
-    except SparkFailure:
+    except (SparkFailure, FailedToConnectError):
         raise
     except Exception as error:
         raise SparkFailure(error) from None

@@ -99,7 +99,11 @@ def explained(error: BaseException) -> str | None:
     return None
 
 
+THRIFT = "thrift.transport.TSocket"
+"""Logs each attempt to connect in a line of its own."""
+
+
 def keep_quiet() -> None:
     """Let Spark's Python side log nothing: it writes whole queries and the values that they stumbled over."""
-    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j", "pyspark"):
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j", "pyspark", THRIFT):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
