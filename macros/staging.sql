@@ -7,7 +7,7 @@
     that decides which rows they have makes them (`further_views`). -#}
 {% macro rows_of(kind, table) %}
     {%- if table in study().further_tables %}
-        {{ return(api.Relation.create(database=target.database, schema='staging', identifier=kind ~ '_' ~ table)) }}
+        {{ return(api.Relation.create(database=target.get('database'), schema='staging', identifier=kind ~ '_' ~ table)) }}
     {%- endif %}
     {{ return(ref(kind ~ '_' ~ table)) }}
 {% endmacro %}

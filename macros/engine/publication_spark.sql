@@ -118,9 +118,13 @@
             {%- do spark__show_mart(view, mart, [candidate ~ '__' ~ new], [invocation_id]) %}
         {%- endfor %}
     {%- endif %}
-    {#- A mart that a var no longer asks for, say that of providers, is gone. #}
+    {#- A mart that a var no longer asks for, say that of providers, is gone with its tables. The view is the last to go: it
+        tells the next build what one that was killed here has left. #}
     {%- set published = marts | map(attribute='alias') | list %}
     {%- for name in names_in('marts') if name not in published and name ~ '__' in run_query('show create table marts.' ~ name).rows[0][0] %}
+        {%- for table in names_in('candidates') if table == name or modules.re.fullmatch(name ~ '__[0-9a-f]{32}', table) %}
+            {%- do spark__drop('candidates', table) %}
+        {%- endfor %}
         {%- do spark__drop('marts', name) %}
     {%- endfor %}
     {%- do spark__drop_earlier_tables([new] if forgets else [new, old_suffix]) %}
