@@ -272,10 +272,15 @@ def test_a_golden_cohort_is_the_same_to_the_last_bit(house: SparkHouse, warehous
 def test_the_twin_is_the_same_to_the_last_bit_and_so_is_its_report(
     house: SparkHouse, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    house.holds = ""
+    # Verdicts on volumes compare with the build before: here, as on DuckDB, there is none.
+    house.end()
+    own = SparkHouse(tmp_path)
     warehouse.raw = Path(ROOT / "demo")
-    same_on_both(house, warehouse)
     spark, duck = tmp_path / "spark", tmp_path / "duckdb"
-    differ_by_engine_and_times_only(
-        released(house.warehouse / "publication.duckdb", spark), released(warehouse.db, duck)
-    )
+    try:
+        same_on_both(own, warehouse)
+        differ_by_engine_and_times_only(
+            released(own.warehouse / "publication.duckdb", spark), released(warehouse.db, duck)
+        )
+    finally:
+        own.end()
