@@ -469,3 +469,24 @@ def test_a_suite_shows_no_column_but_that_of_column_names(tmp_path: Path) -> Non
     (tmp_path / "sessions.json").write_text(json.dumps(suite), encoding="utf-8")
     with pytest.raises(SuiteError, match=r"meta\.example is for column unreadable"):
         load_suites(tmp_path)
+
+
+def test_freshness_shows_nothing_that_the_engine_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file holds is judged before the engine stumbles over it; if it does all the same, its words are not shown."""
+    from argparse import Namespace
+
+    from dbt_common.exceptions import DbtRuntimeError
+
+    from rapport import duckdb_plugin
+
+    def stumble(*_: object, **__: object) -> None:
+        raise duckdb.ConversionException(f"Conversion Error: Could not convert string '{TEXT}' to INT32")
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("rapport.reading.warehouse.read_into_warehouse", stumble)
+    monkeypatch.setattr(duckdb_plugin, "get_flags", lambda: Namespace(VARS={}))
+    monkeypatch.setattr(duckdb_plugin, "get_invocation_id", lambda: "a build")
+    with duckdb.connect() as connection, pytest.raises(DbtRuntimeError) as caught:
+        duckdb_plugin.read_for_freshness(connection)
+    assert "its age is not known: Conversion Error: Could not convert string" in str(caught.value)
+    assert MARK not in str(caught.value)
