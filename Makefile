@@ -6,10 +6,13 @@ SPARK_VENV := .venv-spark
 SPARK_BIN := $(SPARK_VENV)/bin
 export DBT_PROFILES_DIR := .
 
-# STUDY=name builds another file of studies/, in a database and a release of its own.
+# STUDY=name builds another file of studies/, in a database, a snapshot and a release of its own.
 ifdef STUDY
 export RAPPORT_STUDY := $(STUDY)
 export RAPPORT_DB ?= warehouse/$(STUDY).duckdb
+export RAPPORT_MARTS ?= $(basename $(RAPPORT_DB))-marts.duckdb
+OF_STUDY = RAPPORT_STUDY=$(STUDY) RAPPORT_DB=$(RAPPORT_DB)$(SPACE)
+SPACE := $() $()
 RELEASE ?= release-$(STUDY)
 REPORTED = --release $(RELEASE) --out reports/$(STUDY).html
 endif
@@ -30,9 +33,11 @@ build: $(VENV)/.runtime
 	$(BIN)/python -m rapport.report $(REPORTED)
 	@echo
 	@echo "Published to $${RAPPORT_DB:-warehouse/rapport.duckdb}, schema marts, from $${RAPPORT_RAW:-demo (synthetic)}. Have a look:"
-	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
-	@echo "  $(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
+	@echo "  $(OF_STUDY)$(BIN)/dbt --quiet show --limit 10 --inline 'select * from marts.eligibility_flow'"
+	@echo "  $(OF_STUDY)$(BIN)/dbt --quiet show --limit 10 --inline \"select term, n, round(estimate, 2)::varchar as b, round(ci_low, 2)::varchar as low, round(ci_high, 2)::varchar as high, round(p_value, 3)::varchar as p from marts.inference_results where analysis = 'alliance_predicts_wellbeing'\""
+ifndef STUDY
 	@echo "  $(BIN)/dbt --quiet show --limit 20 --inline \"select figure_id, printed, round(our_value, 4)::varchar as ours from marts.reproduction where agrees is distinct from true\""
+endif
 
 ## make report    reports/index.html anew, from the release in release/ (PROVIDERS=1: with the alliance by provider)
 report: $(VENV)/.runtime
