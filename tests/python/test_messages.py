@@ -158,9 +158,9 @@ of docs/adapt.md in test_adapt.py.
 """
 NO_EXPORT = {
     *("reproduction.twin", "reproduction.consistency", "benchmarks", "benchmarks.report", "benchmarks.spark"),
-    *("rapport.spark.java", "pip", "venv"),
+    *("pip", "venv"),
 }
-"""What others run: they make an export of invented people of their own, look for Java, or install something."""
+"""What others run: they make an export of invented people of their own, or install something."""
 
 
 def test_every_module_of_the_makefile_is_searched() -> None:
