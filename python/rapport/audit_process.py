@@ -9,21 +9,20 @@ such a process, in a notebook say, :func:`ask` calls the function where it is.
 from __future__ import annotations
 
 import atexit
-import pickle
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Pipe
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import duckdb
 
-from rapport.cursor import Cursor
-
 T = TypeVar("T")
+
+WORKER: Final = "rapport.audit.worker"
+"""The module of that process."""
 
 
 class AuditError(RuntimeError):
@@ -35,8 +34,9 @@ class _Audit:
 
     def __init__(self) -> None:
         self._channel, its_end = Pipe()
-        command = [sys.executable, "-m", __name__, str(its_end.fileno())]
-        self._process = subprocess.Popen(command, pass_fds=[its_end.fileno()])
+        command = [sys.executable, "-m", WORKER, str(its_end.fileno())]
+        # Ctrl-C reaches a whole group of processes: this one decides, and its end is the other's.
+        self._process = subprocess.Popen(command, pass_fds=[its_end.fileno()], process_group=0)
         its_end.close()
 
     @property
@@ -115,93 +115,3 @@ def _answer(connection: duckdb.DuckDBPyConnection, what: str, query: str, parame
         return "answered", described, cursor.fetchall() if described else []
     except duckdb.Error as error:
         return "failed", type(error).__name__, str(error)
-
-
-class _Relation:
-    """A query, as far as the audit looks at relations."""
-
-    def __init__(self, asked: _Warehouse, query: str) -> None:
-        self._asked, self._query = asked, query
-
-    @property
-    def columns(self) -> list[str]:
-        described, _ = self._asked.answer("columns", self._query, None)
-        return [name for name, *_ in described]
-
-
-class _Warehouse(Cursor):
-    """The other process's connection, as far as the audit and SQLAlchemy use one."""
-
-    def __init__(self, channel: Connection[Any, Any], engine: str = "") -> None:
-        super().__init__()
-        self._channel, self.engine = channel, engine
-        self.description: list[tuple[Any, ...]] = []
-
-    def answer(self, what: str, query: str, parameters: Any) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-        self._channel.send(("asked", what, query, parameters))
-        kind, first, second = self._channel.recv()
-        if kind == "failed":
-            raise getattr(duckdb, first, duckdb.Error)(second)
-        return first, second
-
-    def execute(self, query: str, parameters: Any = None) -> Self:
-        described, self._rows = self.answer("rows", query, parameters)
-        self.description = [(*column, None, None, None, None, None) for column in described]
-        return self
-
-    def sql(self, query: str) -> _Relation:
-        return _Relation(self, query)
-
-    def cursor(self) -> _Warehouse:
-        return _Warehouse(self._channel, self.engine)
-
-
-def _serve(channel: Connection[Any, Any]) -> None:
-    """Answer calls until the other process is gone. After each the suites are loaded for the next."""
-    import gc
-    import os
-
-    from rapport.audit import suites
-
-    # A judgement leaves much that refers to itself: it is put away while nobody waits.
-    gc.disable()
-
-    functions: dict[str, Callable[..., Any]] = {
-        function.__name__: function for function in (suites.judge_folder, suites.fault_queries)
-    }
-    while True:
-        kind, *content = channel.recv()
-        if kind == "load ahead":
-            for folder in content[0]:
-                suites.load_ahead(folder, content[1])
-            continue
-        name, folder, engine, arguments = content
-        os.chdir(folder)
-        try:
-            reply: tuple[str, Any] = ("returned", functions[name](_Warehouse(channel, engine), *arguments))
-        except Exception as error:
-            reply = ("raised", _portable(error))
-        channel.send(reply)
-        gc.collect()
-        gc.freeze()
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same, if it cannot go to another process."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return AuditError(f"{type(error).__name__}: {error}")
-    return error
-
-
-def main(descriptor: str) -> None:
-    """The process of the audit; ``descriptor`` is its end of the channel."""
-    # Ctrl-C reaches the whole terminal: the other process decides, and its end is ours.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(EOFError, ConnectionResetError, BrokenPipeError):
-        _serve(Connection(int(descriptor)))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
