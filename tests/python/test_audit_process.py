@@ -140,3 +140,15 @@ def test_it_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
         signal.sigtimedwait([], 0.05)
     else:
         pytest.fail("the process of the audit outlives its command")
+
+
+def test_ctrl_c_is_left_to_the_build() -> None:
+    """A terminal sends it to the whole group of processes; the audit goes on until the build ends it."""
+    code = (
+        "import os, signal; from rapport import audit_process; audit_process.start([]);"
+        " signal.signal(signal.SIGINT, signal.SIG_IGN); os.killpg(0, signal.SIGINT);"
+        " audit_process._audit._process.wait(0.5)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], start_new_session=True, capture_output=True, text=True)
+    assert "TimeoutExpired" in ended.stderr
+    assert "KeyboardInterrupt" not in ended.stderr
