@@ -72,9 +72,8 @@ class SparkHouse:
     def kill(self) -> None:
         """Let nothing of the process have an end: neither Python's nor Java's."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in [*children, str(self._process.pid)]:
-            os.kill(int(pid), 9)
+        for pid in [*children(self._process.pid), self._process.pid]:
+            os.kill(pid, 9)
         self._process.wait()
         self._process = None
 
@@ -112,9 +111,18 @@ class SparkHouse:
         answer = self._ask({"sql": sql})
         return [name for name, _ in answer["columns"]], pickle.loads(base64.b64decode(answer["rows"]))
 
+    def hive(self, statement: str) -> None:
+        """Run a statement of Hive's own on the metastore."""
+        self._ask({"hive": statement})
+
     def marts(self, names: Iterable[str] = MARTS) -> dict[str, tuple[list[str], Counter[str]]]:
         """Every published table to the last bit."""
         return {name: to_the_last_bit(*self.described(f"select * from marts.{name}")) for name in names}
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 def to_the_last_bit(columns: Sequence[str], rows: Rows) -> tuple[list[str], Counter[str]]:

@@ -88,6 +88,8 @@ def session_options(of_profile: Mapping[str, str]) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # Spark forgets all but a hundred compiled pieces of queries; a build has several hundred, many of them alike.
+        "spark.sql.codegen.cache.maxEntries": "2000",
         # What a killed build has left in a folder of its own does not keep the next one from writing there.
         "spark.sql.legacy.allowNonEmptyLocationInCTAS": "true",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
