@@ -17,6 +17,10 @@ from typing import Any
 from conftest import MARTS, ROOT, SILENT, Outcome, Warehouse
 
 WORKER = ROOT / "tests" / "python" / "spark_worker.py"
+SOON = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+"""Options of Java for a few builds: they wait for its compilers, which a build of an hour gains from."""
+LATER = "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
+"""For many builds one after another in one process."""
 EXTRA = ("outcome_change", "outcome_results", "outcome_fit")
 Rows = list[tuple[object, ...]]
 
@@ -24,7 +28,7 @@ Rows = list[tuple[object, ...]]
 class SparkHouse:
     """A folder of tables, and the process that holds it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, java: str = SOON) -> None:
         self.folder = folder
         self.holds = ""
         """What the tests say of the export that was built last."""
@@ -39,8 +43,7 @@ class SparkHouse:
             "RAPPORT_SPARK_MEMORY": "2g",
             "RAPPORT_MARTS": str(self.marts_file),
             "RAPPORT_LOCK_WAIT": "1",
-            # Tests wait for Java's compilers, which a build of an hour gains from.
-            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+            "JDK_JAVA_OPTIONS": java,
             "DBT_PROFILES_DIR": str(ROOT),
         }
         self._process: subprocess.Popen[str] | None = None
