@@ -17,6 +17,10 @@ from typing import Any
 from conftest import MARTS, ROOT, SILENT, Outcome, Warehouse
 
 WORKER = ROOT / "tests" / "python" / "spark_worker.py"
+SOON = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+"""Options of Java for a few builds: they wait for its compilers, which a build of an hour gains from."""
+LATER = "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
+"""For many builds one after another in one process."""
 EXTRA = ("outcome_change", "outcome_results", "outcome_fit")
 Rows = list[tuple[object, ...]]
 
@@ -24,7 +28,7 @@ Rows = list[tuple[object, ...]]
 class SparkHouse:
     """A folder of tables, and the process that holds it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, java: str = SOON) -> None:
         self.folder = folder
         self.holds = ""
         """What the tests say of the export that was built last."""
@@ -39,8 +43,7 @@ class SparkHouse:
             "RAPPORT_SPARK_MEMORY": "2g",
             "RAPPORT_MARTS": str(self.marts_file),
             "RAPPORT_LOCK_WAIT": "1",
-            # Tests wait for Java's compilers, which a build of an hour gains from.
-            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+            "JDK_JAVA_OPTIONS": java,
             "DBT_PROFILES_DIR": str(ROOT),
         }
         self._process: subprocess.Popen[str] | None = None
@@ -72,9 +75,8 @@ class SparkHouse:
     def kill(self) -> None:
         """Let nothing of the process have an end: neither Python's nor Java's."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in [*children, str(self._process.pid)]:
-            os.kill(int(pid), 9)
+        for pid in [*children(self._process.pid), self._process.pid]:
+            os.kill(pid, 9)
         self._process.wait()
         self._process = None
 
@@ -112,9 +114,18 @@ class SparkHouse:
         answer = self._ask({"sql": sql})
         return [name for name, _ in answer["columns"]], pickle.loads(base64.b64decode(answer["rows"]))
 
+    def hive(self, statement: str) -> None:
+        """Run a statement of Hive's own on the metastore."""
+        self._ask({"hive": statement})
+
     def marts(self, names: Iterable[str] = MARTS) -> dict[str, tuple[list[str], Counter[str]]]:
         """Every published table to the last bit."""
         return {name: to_the_last_bit(*self.described(f"select * from marts.{name}")) for name in names}
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 def to_the_last_bit(columns: Sequence[str], rows: Rows) -> tuple[list[str], Counter[str]]:

@@ -4,6 +4,7 @@ Reads a command a line from stdin, JSON, and writes an answer a line to the desc
 
 - ``{"dbt": ["run", …], "env": {…}}`` → ``{"success": …, "output": …}``
 - ``{"sql": "select …"}`` → ``{"columns": …, "rows": …}``, pickled values as base64
+- ``{"hive": "alter table …"}`` → ``{}``: a statement of Hive's, for what Spark's SQL does not let anybody write
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def main(answers: int) -> None:
         for line in sys.stdin:
             command = json.loads(line)
             try:
-                answer = run_dbt(command) if "dbt" in command else run_sql(command["sql"])
+                [kind] = command.keys() & RUN.keys()
+                answer = RUN[kind](command)
             except Exception as error:
                 answer = {"error": f"{type(error).__name__}: {error}"}
             channel.write(json.dumps(answer) + "\n")
@@ -67,14 +69,31 @@ def captured(descriptor: int) -> Any:
             os.close(original)
 
 
-def run_sql(query: str) -> dict[str, Any]:
+def run_sql(command: dict[str, Any]) -> dict[str, Any]:
     from rapport.spark.session import session
 
-    frame = session({}).sql(query)
+    frame = session({}).sql(command["sql"])
     rows = [tuple(row) for row in frame.collect()]
     types = [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
     return {"columns": types, "rows": base64.b64encode(pickle.dumps(rows)).decode()}
 
+
+def run_hive(command: dict[str, Any]) -> dict[str, Any]:
+    from rapport.spark.session import session
+
+    on_hive(session({}), command["hive"])
+    return {}
+
+
+def on_hive(session: Any, statement: str) -> None:
+    """Run a statement of Hive's own, which Spark lets its tests do."""
+    system = session._jvm.java.lang.System
+    system.setProperty("spark.testing", "true")
+    session._jsparkSession.sharedState().externalCatalog().unwrapped().client().runSqlHive(statement)
+    system.clearProperty("spark.testing")
+
+
+RUN = {"dbt": run_dbt, "sql": run_sql, "hive": run_hive}
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))

@@ -38,6 +38,8 @@ def start(folder: Path) -> Any:
         "spark.driver.memory": "1g",
         "spark.driver.host": "localhost",
         "spark.driver.bindAddress": "127.0.0.1",
+        "spark.executor.heartbeatInterval": "1h",
+        "spark.network.timeout": "24h",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.timestampType": "TIMESTAMP_NTZ",

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 import raw_export
 from conftest import MARTS, ROOT, Warehouse, first
-from spark_house import EXTRA, SparkHouse, differences, marts_on_duckdb
+from spark_house import EXTRA, LATER, SOON, SparkHouse, differences, marts_on_duckdb
 from sparks import why_no_spark
 from sufficient_statistics import GOLDEN, cohorts
 
@@ -32,9 +32,10 @@ ROWS_OF_PEOPLE = {"eligibility", "participant_alliance", "who5_change", "analysi
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkHouse]:
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkHouse]:
     """Tables on Spark that all tests of the file build into, one after another."""
-    house = SparkHouse(tmp_path_factory.mktemp("spark"))
+    builds_often = any(item.get_closest_marker("long") for item in request.session.items)
+    house = SparkHouse(tmp_path_factory.mktemp("spark"), LATER if builds_often else SOON)
     yield house
     house.end()
 

@@ -144,6 +144,12 @@ def test_a_list_of_erasures_may_lie_in_the_schema(connection: duckdb.DuckDBPyCon
     assert connection.execute("select count(*) from raw.erasures").fetchall() == [(3,)]
     assert connection.execute("select listed_erasures from raw.export").fetchall() == [(3,)]
     assert broken(verdicts)["erasures", "every id is one of the export"][0] == 1
+    parts = connection.sql("from raw.part_files").to_arrow_table()
+    [verdict] = files_stood_still(parts, "candidates", connection).to_pylist()
+    assert verdict["passed"], verdict["sample_keys"]
+    connection.execute("insert into source.clinic.erasures values ('later')")
+    [verdict] = files_stood_still(parts, "candidates", connection).to_pylist()
+    assert (verdict["passed"], verdict["sample_keys"]) == (False, "source.clinic.erasures")
     connection.execute("create or replace table source.clinic.erasures as select 1.5 as participant_id")
     assert ("erasures", "participant_id is varchar") in broken(read(connection))
     connection.execute("create or replace table source.clinic.erasures as select 'x' as id")

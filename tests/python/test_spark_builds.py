@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +18,7 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 from conftest import ROOT, Warehouse, first
-from spark_house import SparkHouse, differences, marts_on_duckdb
+from spark_house import SparkHouse, children, differences, marts_on_duckdb
 from sparks import why_no_spark
 
 MISSING = why_no_spark()
@@ -30,18 +32,27 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkHouse]:
     house.end()
 
 
-def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """dbt on Spark in a process of its own."""
-    return subprocess.run(
+def command(
+    folder: Path, *arguments: str, before: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """dbt on Spark in a process of its own; `before`: what stands before the command."""
+    with begun(folder, *arguments, before=before, **environment) as process:
+        stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def begun(folder: Path, *arguments: str, before: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [
+            *before,
             *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "run", "--target", "spark", *arguments),
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         ],
         cwd=ROOT,
         env={**SparkHouse(folder).environment, **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
 
 
@@ -236,11 +247,7 @@ def test_an_erasure_leaves_nothing_in_the_tables(house: SparkHouse, warehouse: W
 @pytest.mark.long
 def test_raw_tables_of_the_metastore_give_the_marts_of_the_files(house: SparkHouse, warehouse: Warehouse) -> None:
     assert warehouse.run().success
-    house.query("create schema if not exists clinic")
-    for table in ("participants", "who5_assessments", "sessions", "alliance_ratings"):
-        house.query(f"drop table if exists clinic.{table}")
-        house.query(f"create table clinic.{table} as select * from parquet.`{warehouse.raw}/{table}`")
-    settings = ("--vars", "{raw_schema: clinic, accept_volume_change: true}")
+    settings = in_a_clinic(house, warehouse)
     outcome = house.dbt(Path(), "run", *settings, RAPPORT_RAW="")
     assert outcome.success, outcome.output
     ours, theirs = house.marts(), marts_on_duckdb(warehouse)
@@ -263,6 +270,100 @@ def test_raw_tables_of_the_metastore_give_the_marts_of_the_files(house: SparkHou
     assert not outcome.success
     assert "gate files is closed" in outcome.output
     assert "sessions: table exists" in outcome.output
+    assert house.marts() == before
+
+
+def in_a_clinic(house: SparkHouse, warehouse: Warehouse) -> tuple[str, str]:
+    """The tables of an export in a schema of the metastore, and what lets a build read them there."""
+    house.query("create schema if not exists clinic")
+    for table in ("participants", "who5_assessments", "sessions", "alliance_ratings"):
+        house.query(f"drop table if exists clinic.{table}")
+        house.query(f"create table clinic.{table} as select * from parquet.`{warehouse.raw}/{table}`")
+    return ("--vars", "{raw_schema: clinic, accept_volume_change: true}")
+
+
+def as_anybody() -> tuple[str, ...]:
+    """What stands before a command that may read and write only what the modes of files allow, which root is above."""
+    if os.getuid():
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read everything, and there is no setpriv that takes this right from a process")
+    dropped = "-dac_override,-dac_read_search"
+    return ("setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}")
+
+
+@pytest.mark.long
+def test_raw_tables_that_cannot_be_read_close_the_gate(house: SparkHouse, warehouse: Warehouse) -> None:
+    """Files that the build has no right to read, and a format whose jar is missing: both in one message."""
+    settings = in_a_clinic(house, warehouse)
+    outcome = house.dbt(Path(), "run", *settings, RAPPORT_RAW="")
+    assert outcome.success, outcome.output
+    before, pointer = house.marts(), house.query("select * from ops.current_build")
+    house.hive("alter table clinic.sessions set tblproperties ('spark.sql.sources.provider' = 'iceberg')")
+    house.end()
+    closed = house.warehouse / "tables" / "clinic.db" / "alliance_ratings"
+    closed.chmod(0)
+    try:
+        refused = command(house.folder, *settings, before=as_anybody(), RAPPORT_RAW="")
+    finally:
+        closed.chmod(0o755)
+    assert refused.returncode == 1
+    said = refused.stdout + refused.stderr
+    assert "gate files is closed" in said
+    assert "sessions: table can be read" in said
+    assert "is of a format that this Spark cannot read (DATA_SOURCE_NOT_FOUND): add the jar of that format" in said
+    assert "alliance_ratings: table can be read" in said
+    assert f"Spark has no permission for {closed}: ask its owner for the right to read or write it" in said
+    assert "org.apache" not in said
+    assert "Traceback" not in said
+    assert house.query("select * from ops.current_build") == pointer
+    assert house.marts() == before
+
+
+@pytest.mark.long
+def test_tables_that_must_not_be_written_are_one_message(house: SparkHouse, warehouse: Warehouse) -> None:
+    outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
+    assert outcome.success, outcome.output
+    before, pointer = house.marts(), house.query("select * from ops.current_build")
+    house.end()
+    closed = house.warehouse / "tables" / "staging.db"
+    closed.chmod(0o555)
+    try:
+        refused = command(house.folder, before=as_anybody(), RAPPORT_RAW=str(warehouse.raw))
+    finally:
+        closed.chmod(0o755)
+    assert refused.returncode == 1
+    said = refused.stdout + refused.stderr
+    assert f"Spark has no permission for {closed}/" in said
+    assert "ask its owner for the right to read or write it" in said
+    assert "marts were not published and are as they were" in said
+    assert "org.apache" not in said
+    assert house.query("select * from ops.current_build") == pointer
+    assert house.marts() == before
+
+
+@pytest.mark.long
+def test_java_that_is_killed_is_one_message(house: SparkHouse, warehouse: Warehouse) -> None:
+    """As by a machine that runs short of memory."""
+    outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
+    assert outcome.success, outcome.output
+    before, pointer = house.marts(), house.query("select * from ops.current_build")
+    house.end()
+    tables = house.warehouse / "tables" / "candidates.db"
+    known = {*tables.iterdir()}
+    with begun(house.folder, RAPPORT_RAW=str(warehouse.raw)) as process:
+        while not {*tables.iterdir()} - known:
+            assert process.poll() is None
+            time.sleep(0.05)
+        [java] = [pid for pid in children(process.pid) if Path(f"/proc/{pid}/comm").read_text() == "java\n"]
+        os.kill(java, 9)
+        said = "".join(process.communicate())
+    assert process.returncode == 1
+    assert "Java, in which Spark's session runs, has ended" in said
+    assert "(RAPPORT_SPARK_MEMORY)" in said
+    assert "marts were not published and are as they were" in said
+    assert "Traceback" not in said
+    assert house.query("select * from ops.current_build") == pointer
     assert house.marts() == before
 
 

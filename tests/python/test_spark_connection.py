@@ -207,6 +207,34 @@ def test_what_is_missing_is_said_with_what_to_do() -> None:
             "no permission for a table",
         ),
         (
+            "java.nio.file.AccessDeniedException: /data/tables/clinic.db/sessions: Permission denied\n\tat org.apache.hadoop",
+            "no permission for /data/tables/clinic.db/sessions: ask",
+        ),
+        (
+            "java.io.FileNotFoundException: /data/clinic.db/participants/participant_id=p4711/part-0.parquet (Permission denied)",
+            "no permission for /data/clinic.db/participants/participant_id: ask",
+        ),
+        (
+            "java.io.IOException: Mkdirs failed to create file:/data/tables/clinic.db/c/_temporary/0/_temporary/attempt_2"
+            " (exists=false, cwd=file:/work)",
+            "no permission for /data/tables/clinic.db/c: ask",
+        ),
+        (
+            "MetaException(message:file:/data/tables/clinic.db/d is not a directory or unable to create one)",
+            "no permission for /data/tables/clinic.db/d: ask",
+        ),
+        (
+            "MetaException(message:Unable to create database path file:/data/tables/q.db, failed to create database q)",
+            "no permission for /data/tables/q.db: ask",
+        ),
+        (
+            "HiveException: java.lang.RuntimeException: Unable to instantiate"
+            " org.apache.hadoop.hive.ql.metadata.SessionHiveMetaStoreClient",
+            "RAPPORT_SPARK_METASTORE",
+        ),
+        ("java.lang.OutOfMemoryError: Java heap space", "RAPPORT_SPARK_MEMORY"),
+        ("java.io.IOException: No space left on device", "make room"),
+        (
             "[DATA_SOURCE_NOT_FOUND] Failed to find the data source: iceberg.",
             "format that this Spark cannot read (DATA_SOURCE_NOT_FOUND)",
         ),

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ROOT
+from spark_worker import on_hive
 
 from rapport.demo import write_demo_export
 from rapport.reading.warehouse import files_stood_still, read_into_warehouse, remove_workspaces
@@ -283,12 +284,7 @@ def test_a_table_of_a_format_that_cannot_be_read_is_named(
     spark.run("create schema clinic")
     for table in TABLES:
         spark.run(f"create table clinic.{table} as select * from parquet.`{raw}/{table}`")
-    jvm = spark_session._jvm.java.lang.System
-    jvm.setProperty("spark.testing", "true")  # Hive's own statements are for tests only
-    spark_session._jsparkSession.sharedState().externalCatalog().unwrapped().client().runSqlHive(
-        "alter table clinic.sessions set tblproperties ('spark.sql.sources.provider' = 'iceberg')"
-    )
-    jvm.clearProperty("spark.testing")
+    on_hive(spark_session, "alter table clinic.sessions set tblproperties ('spark.sql.sources.provider' = 'iceberg')")
     found = read_into_warehouse(spark, "b1", raw, "parquet", SOURCES, "stop", raw_schema="clinic").to_pylist()
     broken = {(row["table_name"], row["rule"]): row["detail"] for row in found if not row["passed"]}
     assert broken.keys() == {("sessions", "table can be read")}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +77,9 @@ class Server:
             "spark.driver.host": "127.0.0.1",
             "spark.ui.enabled": "false",
             "spark.sql.shuffle.partitions": "4",
+            # A machine that has slept does not take its own session for lost.
+            "spark.executor.heartbeatInterval": "1h",
+            "spark.network.timeout": "24h",
             "spark.sql.warehouse.dir": str(folder / "tables"),
             "spark.sql.legacy.allowNonEmptyLocationInCTAS": "true",
             "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder}/metastore;create=true",
@@ -99,15 +104,7 @@ class Server:
             stdout=self._said,
             stderr=subprocess.STDOUT,
         )
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                assert self._process.poll() is None, (folder / "server.log").read_text(errors="replace")[-3000:]
-                time.sleep(0.5)
-        raise AssertionError("the server did not begin to listen")
+        wait_for(self.port, self._process, folder / "server.log")
 
     def query(self, sql: str) -> tuple[list[str], Rows]:
         """Columns and rows, with the types that a session gives them."""
@@ -129,6 +126,53 @@ class Server:
         self._process.terminate()
         self._process.wait()
         self._said.close()
+
+
+class Metastore:
+    """Hive's own metastore server, whose jars pyspark carries."""
+
+    def __init__(self, folder: Path) -> None:
+        import pyspark
+
+        self.port = free_port()
+        options = {
+            "javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder}/metastore;create=true",
+            "datanucleus.schema.autoCreateAll": "true",
+            "hive.metastore.schema.verification": "false",
+            "hive.metastore.warehouse.dir": str(folder / "tables"),
+        }
+        java = Path(os.environ["JAVA_HOME"], "bin", "java") if os.environ.get("JAVA_HOME") else "java"
+        self._said = (folder / "metastore.log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                *(str(java), "-XX:TieredStopAtLevel=1", "-Xmx512m", "-Dhive.async.log.enabled=false"),
+                *("-cp", f"{Path(pyspark.__file__).parent}/jars/*", "org.apache.hadoop.hive.metastore.HiveMetaStore"),
+                *("-p", str(self.port)),
+                *(word for name, value in options.items() for word in ("--hiveconf", f"{name}={value}")),
+            ],
+            cwd=folder,
+            stdout=self._said,
+            stderr=subprocess.STDOUT,
+        )
+        wait_for(self.port, self._process, folder / "metastore.log")
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._said.close()
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until something listens at the port."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+            time.sleep(0.5)
+    raise AssertionError("the server did not begin to listen")
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +207,59 @@ def test_a_build_through_a_server_gives_the_same_marts(server: Server, built: Wa
     assert taken.success, taken.output
     assert server.query("select build_id from ops.current_build")[1] != before
     assert ("build_in_progress",) not in [row[1:2] for row in server.query("show tables in ops")[1]]
+
+
+@pytest.mark.long
+def test_two_sessions_at_one_metastore_keep_one_another_out(built: Warehouse, tmp_path: Path) -> None:
+    """Two builds at once, each in a session of its own: one publishes, the other changes nothing."""
+    metastore = Metastore(tmp_path)
+    shared = {"RAPPORT_SPARK_METASTORE": f"thrift://127.0.0.1:{metastore.port}"}
+    house = SparkHouse(tmp_path)
+    house.environment |= shared
+    outcomes: list[Outcome] = []
+    try:
+        building = threading.Thread(target=lambda: outcomes.append(house.dbt(built.raw, "run")))
+        building.start()
+        while not (house.warehouse / "tables" / "ops.db" / "history_builds").exists():
+            assert building.is_alive(), outcomes
+            time.sleep(0.1)
+        # The first one holds the metastore.
+        refused = in_a_session(tmp_path / "another", built.raw, **shared)
+        assert building.is_alive(), "both at once"
+        building.join()
+        assert not refused.success
+        assert re.search(r"build [0-9a-f-]{36}, begun at .* UTC, has not ended; nothing was changed", refused.output)
+        assert "Traceback" not in refused.output
+        assert outcomes[0].success, outcomes[0].output
+        assert differences(house.marts(), marts_on_duckdb(built)) == []
+        assert house.query("select build_number, status from ops.builds") == [(1, "published")]
+        assert ("build_in_progress",) not in [row[1:2] for row in house.query("show tables in ops")]
+    finally:
+        house.end()
+        metastore.end()
+
+
+def test_a_metastore_that_does_not_answer_is_one_message(tmp_path: Path, small_export: Path) -> None:
+    outcome = in_a_session(tmp_path, small_export, RAPPORT_SPARK_METASTORE=f"thrift://127.0.0.1:{free_port()}")
+    assert not outcome.success
+    assert (
+        "the metastore cannot be opened: if RAPPORT_SPARK_METASTORE is set, check its host and port" in outcome.output
+    )
+    assert "org.apache" not in outcome.output
+    assert "Traceback" not in outcome.output
+
+
+def in_a_session(folder: Path, raw: Path, **environment: str) -> Outcome:
+    """`dbt run` in a process and a session of its own."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "run", "--target", "spark"),
+            *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+        ],
+        cwd=ROOT,
+        env={**SparkHouse(folder).environment, "RAPPORT_RAW": str(raw), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Outcome(done.returncode == 0, done.stdout + done.stderr)

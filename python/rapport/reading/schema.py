@@ -51,7 +51,9 @@ def changed_tables(connection: duckdb.DuckDBPyConnection, part_files: pa.Table) 
     for row in part_files.to_pylist():
         if row["sha256"] is None and row["rows"] is not None:
             try:
-                now = identity(connection, qualified(str(row["path"])))
+                # A list of erasures has no such column.
+                has_moment = row["latest_loaded_at"] is not None
+                now = identity(connection, qualified(str(row["path"])), has_moment)
             except duckdb.Error:
                 now = None
             if now != (row["rows"], row["latest_loaded_at"]):
@@ -216,5 +218,8 @@ class SchemaReader(TableReader):
 def _why(error: duckdb.Error) -> str:
     """What kind of error keeps a table from being read, without what may come from a row."""
     from rapport.audit.suites import without_values
+    from rapport.spark.errors import ExplainedError
 
+    if isinstance(error, ExplainedError):
+        return str(error).removeprefix("IO Error: ")
     return without_values(str(error).split("\n", maxsplit=1)[0])

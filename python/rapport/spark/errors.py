@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 
 import duckdb
 
@@ -23,16 +24,30 @@ NO_CAST = ("CAST_INVALID_INPUT", "CAST_OVERFLOW", "CANNOT_PARSE_TIMESTAMP", "INV
 NO_FORMAT = ("DATA_SOURCE_NOT_FOUND", "UNSUPPORTED_TABLE_TYPE", "UNSUPPORTED_DATA_SOURCE_FOR_DIRECT_QUERY")
 NO_RIGHT = re.compile(
     r"AccessControlException|AccessDenied|PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS|Permission denied|does not have"
-    r" privilege|403 Forbidden"
+    r" privilege|403 Forbidden|Mkdirs failed to create|unable to create one|Unable to create database path"
 )
+"""Of a folder on this machine that must not be written Spark says only that nothing could be made in it."""
+PLACE = re.compile(
+    r"(?:AccessDeniedException: |FileNotFoundException: |Mkdirs failed to create |MetaException\(message:|database path"
+    r" |inode=\"?)(?:\w+:)?(/[^\s:,\"(=]+)"
+)
+"""The file or folder that such an error is about, up to where a name could hold a value (``key=value``)."""
 NO_SERVER = re.compile(
     r"Connection refused|TTransportException|Could not connect|Name or service not known|timed out|nodename nor"
     r" servname",
     re.IGNORECASE,
 )
+NO_METASTORE = re.compile(r"Unable to instantiate [\w.$]*MetaStoreClient|Could not connect to meta store")
+NO_MEMORY = re.compile(r"OutOfMemoryError|Java heap space|GC overhead limit|UNABLE_TO_ACQUIRE_MEMORY")
+NO_SPACE = re.compile(r"No space left on device|DiskSpaceExceeded|Disk quota exceeded")
+JAVA_HAS_ENDED = re.compile(r"Py4JNetworkError|Answer from Java side is empty")
 NO_JAVA = re.compile(r"JAVA_GATEWAY_EXITED|Java gateway process exited|JAVA_HOME is not set|Unable to locate a Java")
 NO_CLASS = re.compile(r"ClassNotFoundException|NoClassDefFoundError")
 OLD_JAVA = re.compile(r"UnsupportedClassVersionError")
+
+
+class ExplainedError(duckdb.IOException):
+    """An error about the machine, the connection or rights in this project's words, which quote no value."""
 
 
 def as_duckdb(error: BaseException) -> duckdb.Error:
@@ -56,7 +71,7 @@ def as_duckdb(error: BaseException) -> duckdb.Error:
         return duckdb.ConversionException(f"Conversion Error: Spark cannot convert a value ({condition})")
     known = explained(error)
     if known:
-        return duckdb.IOException(f"IO Error: {known}")
+        return ExplainedError(f"IO Error: {known}")
     if name and type(error).__name__ in ("AnalysisException", "DbtDatabaseError") and names:
         return duckdb.BinderException(f"Binder Error: Spark cannot resolve the query ({condition})")
     return duckdb.Error(f"Spark Error: {condition or type(error).__name__}")
@@ -81,8 +96,24 @@ def explained(error: BaseException) -> str | None:
         )
     if OLD_JAVA.search(text):
         return "this Java is too old for Spark: install a Java runtime of version 17 or later and point JAVA_HOME to it"
+    if NO_METASTORE.search(text):
+        return (
+            "the metastore cannot be opened: if RAPPORT_SPARK_METASTORE is set, check its host and port and that it"
+            " runs; if not, the folder RAPPORT_SPARK_WAREHOUSE"
+        )
+    if JAVA_HAS_ENDED.search(text) or (isinstance(error, ConnectionError) and _is_of_a_session(error)):
+        return (
+            "Java, in which Spark's session runs, has ended: the machine may have had too little memory for it. Give"
+            " the session less (RAPPORT_SPARK_MEMORY) or the machine more"
+        )
+    if NO_MEMORY.search(text):
+        return "Spark has run out of memory: give the session more (RAPPORT_SPARK_MEMORY), or the cluster"
+    if NO_SPACE.search(text):
+        return "the disk of Spark's tables or of its temporary files is full: make room, or name another folder"
     if NO_RIGHT.search(text):
-        return f"Spark has no permission for {table}: ask its owner for the right to read or write it"
+        place = PLACE.search(text)
+        named = place[1].partition("/_temporary")[0] if place and not tables else table
+        return f"Spark has no permission for {named}: ask its owner for the right to read or write it"
     if name in NO_FORMAT or NO_CLASS.search(text):
         return (
             f"{table} is of a format that this Spark cannot read ({condition or 'a class is missing'}): add the jar of"
@@ -97,6 +128,11 @@ def explained(error: BaseException) -> str | None:
             f"{table} cannot be made, because its folder holds files of no table: remove them, or end the other build"
         )
     return None
+
+
+def _is_of_a_session(error: BaseException) -> bool:
+    """Whether an error comes from the way to this process's own Java, and not to a server."""
+    return any("py4j" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
 
 
 THRIFT = "thrift.transport.TSocket"

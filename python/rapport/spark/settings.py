@@ -87,7 +87,12 @@ def session_options(of_profile: Mapping[str, str]) -> dict[str, str]:
         # A build is a handful of small queries: no page, no bar, no task for a handful of rows.
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Without a page nobody reads the descriptions of plans, which take a sixth of a small query's time.
+        "spark.sql.ui.explainMode": "simple",
+        "spark.sql.maxPlanStringLength": "2000",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # Spark forgets all but a hundred compiled pieces of queries; a build has several hundred, many of them alike.
+        "spark.sql.codegen.cache.maxEntries": "2000",
         # What a killed build has left in a folder of its own does not keep the next one from writing there.
         "spark.sql.legacy.allowNonEmptyLocationInCTAS": "true",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
