@@ -235,7 +235,10 @@ def test_an_export_of_another_time_says_so(warehouse: Warehouse) -> None:
         f"completed sessions run from {first} to {last}; the window is 2020-09-29 to 2021-10-12, with 0 of {total} inside"
         in last_lines(outcome.output)
     )
-    assert "analysis_cohort: has an eligible participant" in last_lines(outcome.output)
+    assert (
+        "analysis_cohort: has an eligible participant - set study_start and study_end, or the window in"
+        f" studies/sagui_henson_2022.yml: completed sessions run from {first}"
+    ) in last_lines(outcome.output)
 
 
 def test_a_window_beside_most_of_the_data_is_a_warning(alone: Warehouse) -> None:
