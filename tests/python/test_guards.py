@@ -370,6 +370,14 @@ def test_a_long_reason_is_cut_to_fit_the_screen() -> None:
     gate = "Runtime Error in model gate_raw (models/x.sql)\n  Invalid Input Error: gate raw is closed\n" + "rule\n" * 40
     [reason] = reasons_of({"audit_raw": "something else", "gate_raw": gate})
     assert reason.splitlines() == ["gate raw is closed", *["rule"] * 14, "    … 26 lines more, see above"]
+    advised = gate.replace("rule\n", "    rule\n") + "  what to do"
+    [reason] = reasons_of({"gate_raw": advised})
+    assert reason.splitlines() == [
+        "gate raw is closed",
+        *["    rule"] * 13,
+        "    … 27 lines more, see above",
+        "  what to do",
+    ], "the advice stays"
     assert reasons_of({"a": "one", "b": "two", "c": "three", "d": "four"}) == [
         "one",
         "two",
