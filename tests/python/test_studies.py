@@ -186,7 +186,7 @@ def test_the_schema_alone_refuses_what_editors_can_see(project: Path) -> None:
 def test_study_check_says_every_fault_and_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert capsys.readouterr().out.startswith(
-        f"studies/{PUBLISHED}.yml: 7 criteria, 4 groupings, 3 covariates, 4 models"
+        f"studies/{PUBLISHED}.yml: 7 criteria, 4 groupings, 3 covariates, 4 models, 1 instrument\n"
     )
     spoil(project, "    cutoff: 28\n", "    cutoff: 280\n")
     spoil(project, "reference: female", "reference: women")
