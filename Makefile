@@ -6,7 +6,8 @@ SPARK_VENV := .venv-spark
 SPARK_BIN := $(SPARK_VENV)/bin
 export DBT_PROFILES_DIR := .
 
-# STUDY=name builds another file of studies/, in a database, a snapshot and a release of its own.
+# STUDY=name builds another file of studies/, in a database, a snapshot and a release of its own (python/rapport/refresh.py
+# has the same names).
 ifdef STUDY
 export RAPPORT_STUDY := $(STUDY)
 export RAPPORT_DB ?= warehouse/$(STUDY).duckdb
@@ -14,9 +15,9 @@ export RAPPORT_MARTS ?= $(basename $(RAPPORT_DB))-marts.duckdb
 OF_STUDY = RAPPORT_STUDY=$(STUDY) RAPPORT_DB=$(RAPPORT_DB)$(SPACE)
 SPACE := $() $()
 RELEASE ?= release-$(STUDY)
-REPORTED = --release $(RELEASE) --out reports/$(STUDY).html
 endif
 RELEASE ?= release
+REPORTED = --release $(RELEASE) --out reports/$(or $(STUDY),index).html
 
 # PROVIDERS=1 names providers in release and report (docs/disclosure.md).
 WITH_PROVIDERS = $(if $(PROVIDERS),--providers)
@@ -48,10 +49,10 @@ report: $(VENV)/.runtime
 study-check: $(VENV)/.runtime
 	@$(BIN)/python -m rapport.studies $(or $(STUDY),--all)
 
-## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (docs/scheduling.md)
+## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (STUDY=name; docs/scheduling.md)
 .PHONY: refresh freshness publish
 refresh: $(VENV)/.runtime
-	@$(BIN)/python -m rapport.refresh --programs $(BIN) $(WITH_VARS)
+	@$(BIN)/python -m rapport.refresh --programs $(BIN) $(if $(STUDY),--study $(STUDY)) --release $(RELEASE) $(WITH_VARS)
 
 ## make freshness  how old the export is: a warning, or from var freshness_error_hours on an error
 freshness: $(VENV)/.runtime

@@ -14,6 +14,15 @@
         and {{ utc_date('started_at') }} between date '{{ var("study_start") }}' and date '{{ var("study_end") }}'
 {%- endmacro %}
 
+{#- The answer to each criterion, in the study's order, and what follows from all of them. -#}
+{% macro eligibility_columns() -%}
+    {%- for criterion in eligibility_criteria() -%}
+    {{ criterion.flag }},
+        {% endfor -%}
+    is_eligible,
+        first_failed_criterion
+{%- endmacro %}
+
 {#- A participant's alliance from the sums of their answers. -#}
 {% macro alliance_columns() -%}
     cast(bond_sum + goals_sum as double) / (bond_responses + goals_responses) as alliance_score,
@@ -135,11 +144,7 @@ select * from final
 {#- What the analyses ask of a participant, from their facts and the answers to the criteria. -#}
 {% macro cohort_columns() -%}
     participant_id,
-        {%- for criterion in eligibility_criteria() %}
-        {{ criterion.flag }},
-        {%- endfor %}
-        is_eligible,
-        first_failed_criterion,
+        {{ eligibility_columns() }},
         {{ alliance_columns() }},
         {{ change_columns(outcome(), 'who5_change') }},
         age_years,

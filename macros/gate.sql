@@ -89,3 +89,8 @@ select * from final
 {% macro advice_on_rows() -%}
     Deliver the right rows with a later loaded_at or mend their files; docs/refresh.md says how faulty rows can wait in quarantine.
 {%- endmacro %}
+
+{#- What a closed gate leaves unsaid: behind it nothing was judged. -#}
+{% macro advice_on_files() -%}
+    The rules on rows have not been judged: they are once all of this is mended.
+{%- endmacro %}

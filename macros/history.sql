@@ -36,9 +36,11 @@
         "select max_by(study, build_number) from ops.builds where published_at is not null and study is not null"
     ).rows[0][0] %}
     {%- if last and last != study().name and not var('accept_volume_change') %}
+        {%- set database = env_var('RAPPORT_DB', '') %}
         {%- do exceptions.raise_compiler_error(
             'the database holds the study ' ~ last ~ ', and this build is of ' ~ study().name ~ ': give every study a'
-            ~ ' database of its own (RAPPORT_DB)' ~ ", or replace it once with --vars '{accept_volume_change: true}'"
+            ~ ' database of its own (RAPPORT_DB' ~ (', which is set to ' ~ database if database else '')
+            ~ '; `make build STUDY=' ~ study().name ~ '` names one where it is not set)' ~ ", or replace it once with --vars '{accept_volume_change: true}'"
         ) %}
     {%- endif %}
 {% endmacro %}

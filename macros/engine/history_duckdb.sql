@@ -77,7 +77,8 @@
         ~ " from information_schema.tables where table_catalog = current_database() and table_schema in"
         ~ " ('raw', 'staging', 'quarantine', 'rules', 'candidates', 'statistics', 'inference', 'instruments', 'providers', 'audit', 'pending')"
         ~ " and table_schema || '.' || table_name not in ('" ~ names | join("', '") ~ "')"
-        ~ " and not exists (select 1 from duckdb_views() where contains(sql, '__') and contains(sql, table_name))"
+        ~ " and not exists (select 1 from duckdb_views() where contains(sql, '__') and contains(sql, table_name)"
+        ~ " and (schema_name = 'marts' or schema_name || '.' || view_name in ('" ~ names | join("', '") ~ "')))"
     ) %}
     {%- for row in found.rows %}
     drop {{ row[0] }} {{ row[1] }}."{{ row[2] }}";

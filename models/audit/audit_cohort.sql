@@ -61,7 +61,8 @@ window_in_words as (
                 'completed sessions run from ' || first_day || ' to ' || last_day || '; the window is '
                 || {{ window_start }} || ' to ' || {{ window_end }} || ', with ' || inside || ' of ' || total
                 || ' inside (vars study_start, study_end)'
-        end as words
+        end as words,
+        2 * inside < total as is_elsewhere
     from window_share
 
 ),
@@ -75,7 +76,13 @@ verdicts as (
         last_step.participants > 0 as passed,
         last_step.participants as evaluated,
         0 as unexpected,
-        'left after each criterion: ' || flow_in_words.words || '; ' || window_in_words.words as detail
+        case
+            when window_in_words.is_elsewhere
+                then
+                    'set study_start and study_end, or the window in studies/{{ study().name }}.yml: '
+                    || window_in_words.words || '; left after each criterion: ' || flow_in_words.words
+            else 'left after each criterion: ' || flow_in_words.words || '; ' || window_in_words.words
+        end as detail
     from last_step
     cross join flow_in_words
     cross join window_in_words

@@ -11,11 +11,7 @@ final as (
 
     select
         participant_id,
-        {%- for criterion in eligibility_criteria() %}
-        {{ criterion.flag }},
-        {%- endfor %}
-        is_eligible,
-        first_failed_criterion,
+        {{ eligibility_columns() }},
         exclusion_reason
     from judged
 

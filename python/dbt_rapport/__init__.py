@@ -335,7 +335,10 @@ def reasons_of(failures: dict[str, str], at_most: int = 3, lines_of_one: int = 1
     for message in messages[:at_most]:
         lines = message.splitlines()
         if len(lines) > lines_of_one:
-            lines = [*lines[: lines_of_one - 1], f"    … {len(lines) - lines_of_one + 1} lines more, see above"]
+            # A broken rule is indented further than a gate's advice, which is its last line.
+            advice = lines[-1:] if re.match("  ?[^ ]", lines[-1]) else []
+            kept = lines_of_one - 1 - len(advice)
+            lines = [*lines[:kept], f"    … {len(lines) - kept - len(advice)} lines more, see above", *advice]
         shown.append("\n".join(lines))
     return shown + ([f"and {left} more, see above"] if left > 0 else [])
 

@@ -1,9 +1,10 @@
-"""Command line of a refresh: ``python -m rapport.refresh [--vars YAML]``, what a scheduler runs.
+"""Command line of a refresh: ``python -m rapport.refresh [--study NAME] [--vars YAML]``, what a scheduler runs.
 
 Four steps in turn: freshness, publish, export, report; the first that fails ends it. At the end stands one summary:
 published or not, the cohort before and after, warnings of the audit, rows in quarantine, seconds, and the new signals
 of the service's last complete month. The same is written to ``reports/refresh.json``, without keys of rows, and the
-signals to ``reports/signals.json``.
+signals to ``reports/signals.json``. A study that is named has a database, a release, a page and two such files of its
+own.
 
 Exit codes: 0 all four steps were done; 2 wrong vars or arguments, nothing was run; otherwise that of the step that
 failed (docs/scheduling.md).
@@ -31,9 +32,6 @@ from rapport.messages import escape_lines
 from rapport.project_vars import VarError, check_vars
 from rapport.signals import MonthlySignals, signals_of_release
 
-SUMMARY = Path("reports/refresh.json")
-SIGNALS = Path("reports/signals.json")
-RELEASE = Path("release")
 NOT_PUBLISHED = "marts were not published"
 """What the last message of a build begins with that did not publish (python/dbt_rapport)."""
 
@@ -53,39 +51,95 @@ class Step:
     takes_vars: bool = False
 
 
-STEPS = (
-    Step(
-        "freshness",
-        ("dbt", "--no-use-colors", "--log-level", "warn", "source", "freshness"),
-        left="Nothing was built.",
-        if_refused="Get a newer export or raise var freshness_error_hours; of files that cannot be read "
-        "`make contract-check` says more.",
-        if_impossible="It could not begin: mend what is named above, or try again when the database is free.",
-        takes_vars=True,
-    ),
-    Step(
-        "publish",
-        ("dbt", "--no-use-colors", "--quiet", "build", "--exclude-resource-type", "unit_test"),
-        left="Marts, export and report are as they were.",
-        if_refused="Mend what the reason names, then run the refresh again; by itself a retry changes nothing.",
-        if_impossible="It could not begin: mend what is named above, or try again when the database is free.",
-        takes_vars=True,
-    ),
-    Step(
-        "export",
-        ("python", "-m", "rapport.release", "--out", str(RELEASE)),
-        left="Marts are new, export and report are not.",
-        if_refused="The message above names what may not leave; then `make export` and `make report`.",
-        if_impossible="It could not be tried: mend what is named above, then `make export` and `make report`.",
-    ),
-    Step(
-        "report",
-        ("python", "-m", "rapport.report"),
-        left="Marts and export are new, the report is not.",
-        if_refused="Mend what is named above, then `make report`.",
-        if_impossible="Mend what is named above, then `make report`.",
-    ),
-)
+@dataclass(frozen=True)
+class Places:
+    """Where a refresh writes.
+
+    Attributes:
+        study: the study that was named; empty for the one of the project.
+        release: folder of the release; None for the one that the study's name gives.
+    """
+
+    study: str = ""
+    release: Path | None = None
+
+    @property
+    def usual_release(self) -> Path:
+        """The folder of the release that the study's name gives."""
+        return Path(f"release{self._suffix}")
+
+    @property
+    def release_folder(self) -> Path:
+        """The folder of the release."""
+        return self.release or self.usual_release
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return Path("reports", f"{self.study or 'index'}.html")
+
+    @property
+    def summary(self) -> Path:
+        """How the refresh ended."""
+        return Path("reports", f"refresh{self._suffix}.json")
+
+    @property
+    def signals(self) -> Path:
+        """The signals of the last complete month."""
+        return Path("reports", f"signals{self._suffix}.json")
+
+    def make(self, target: str) -> str:
+        """The command that runs one step with these places."""
+        named = f" STUDY={self.study}" if self.study else ""
+        folder = f" RELEASE={self.release}" if self.release_folder != self.usual_release else ""
+        return f"`make {target}{named}{folder}`"
+
+    @property
+    def _suffix(self) -> str:
+        return f"-{self.study}" if self.study else ""
+
+
+def steps_of(places: Places) -> tuple[Step, ...]:
+    """The four steps of a refresh that writes to these places."""
+    release = str(places.release_folder)
+    export_and_report = f"then {places.make('export')} and {places.make('report')}."
+    return (
+        Step(
+            "freshness",
+            ("dbt", "--no-use-colors", "--log-level", "warn", "source", "freshness"),
+            left="Nothing was built.",
+            if_refused="Get a newer export or raise var freshness_error_hours; of files that cannot be read "
+            "`make contract-check` says more.",
+            if_impossible="It could not begin: mend what is named above, or try again when the database is free.",
+            takes_vars=True,
+        ),
+        Step(
+            "publish",
+            ("dbt", "--no-use-colors", "--quiet", "build", "--exclude-resource-type", "unit_test"),
+            left="Marts, export and report are as they were.",
+            if_refused="Mend what the reason names, then run the refresh again; by itself a retry changes nothing.",
+            if_impossible="It could not begin: mend what is named above, or try again when the database is free.",
+            takes_vars=True,
+        ),
+        Step(
+            "export",
+            ("python", "-m", "rapport.release", "--out", release),
+            left="Marts are new, export and report are not.",
+            if_refused=f"The message above names what may not leave; {export_and_report}",
+            if_impossible=f"It could not be tried: mend what is named above, {export_and_report}",
+        ),
+        Step(
+            "report",
+            ("python", "-m", "rapport.report", "--release", release, "--out", str(places.page)),
+            left="Marts and export are new, the report is not.",
+            if_refused=f"Mend what is named above, then {places.make('report')}.",
+            if_impossible=f"Mend what is named above, then {places.make('report')}.",
+        ),
+    )
+
+
+STEPS = steps_of(Places())
+SUMMARY = Places().summary
 
 
 @dataclass(frozen=True)
@@ -205,17 +259,20 @@ def run_step(step: Step, programs: Path, options: Sequence[str]) -> tuple[int, l
     return (code if code >= 0 else 128 - code), held
 
 
-def refresh(programs: Path, database: Path, options: Sequence[str]) -> tuple[Outcome, list[str]]:
+def refresh(
+    programs: Path, database: Path, options: Sequence[str], places: Places | None = None
+) -> tuple[Outcome, list[str]]:
     """Run the steps; returns how it ended, and the reason that the build gave if it did not publish."""
+    steps = STEPS if places is None else steps_of(places)
     before = look(database)
     after = State()
     seconds: dict[str, float] = {}
-    for number, step in enumerate(STEPS, start=1):
+    for number, step in enumerate(steps, start=1):
         begun = time.monotonic()
         code, reason = run_step(step, programs, options)
         seconds[step.name] = round(time.monotonic() - begun, 1)
         ended = f"{'FAILED' if code else 'done'} after {seconds[step.name]:.0f} s"
-        print(f"refresh {number}/{len(STEPS)} {step.name}: {ended}", flush=True)
+        print(f"refresh {number}/{len(steps)} {step.name}: {ended}", flush=True)
         if step.name == "publish":
             after = look(database)
         if code:
@@ -240,16 +297,16 @@ def refresh(programs: Path, database: Path, options: Sequence[str]) -> tuple[Out
         rows_in_quarantine=after.quarantined if is_new else {},
         seconds=seconds,
         advice=advice,
-        signals=None if code else _signals(),
+        signals=None if code else _signals(places or Places()),
     )
     return outcome, reason
 
 
-def _signals() -> MonthlySignals | None:
+def _signals(places: Places) -> MonthlySignals | None:
     from rapport.release.folder import NoRelease  # slow to load: only once there is a release
 
     try:
-        return signals_of_release(RELEASE, SIGNALS)
+        return signals_of_release(places.release_folder, places.signals)
     except NoRelease as error:
         print(escape_lines(f"rapport.refresh: no signals can be told: {error}"), file=sys.stderr)
         return None
@@ -276,7 +333,7 @@ def _people(count: int | None) -> str:
     return "none published" if count is None else f"{count:,}"
 
 
-def write_summary(outcome: Outcome, path: Path = SUMMARY, signals: Path = SIGNALS) -> None:
+def write_summary(outcome: Outcome, path: Path, signals: Path) -> None:
     """Replace the summary file as a whole, and that of the signals if there are any to tell of."""
     content = asdict(outcome)
     if content.pop("signals") is not None:
@@ -291,10 +348,21 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
     new.replace(path)
 
 
+def _name_study(study: str) -> None:
+    """Name study, database and snapshot to the steps, as the Makefile does; what is set stays."""
+    os.environ["RAPPORT_STUDY"] = study
+    database = os.environ.setdefault("RAPPORT_DB", f"warehouse/{study}.duckdb")
+    os.environ.setdefault("RAPPORT_MARTS", f"{Path(database).with_suffix('')}-marts.duckdb")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Refresh; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m rapport.refresh", description=__doc__.split("\n\n", maxsplit=1)[1])
     parser.add_argument("--vars", metavar="YAML", help="vars of the project for this once, as dbt takes them")
+    parser.add_argument(
+        "--study", default="", metavar="NAME", help="a file of studies/, as `make build STUDY=NAME` has it"
+    )
+    parser.add_argument("--release", type=Path, metavar="FOLDER", help="default: release, or release-NAME of a study")
     parser.add_argument(
         "--programs",
         type=Path,
@@ -306,6 +374,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not Path("dbt_project.yml").is_file():
         print("rapport.refresh: start it in the project's folder, or `make -C FOLDER refresh`", file=sys.stderr)
         return 2
+    places = Places(options.study, options.release)
+    if options.study:
+        _name_study(options.study)
     try:
         given = yaml.safe_load(options.vars or "{}")
         if not isinstance(given, dict):
@@ -317,8 +388,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     database = Path(os.environ.get("RAPPORT_DB", "warehouse/rapport.duckdb"))
     with_vars = ["--vars", options.vars] if options.vars is not None else []
-    outcome, reason = refresh(options.programs, database, with_vars)
-    write_summary(outcome)
+    outcome, reason = refresh(options.programs, database, with_vars, places)
+    write_summary(outcome, places.summary, places.signals)
     print("\n".join(in_words(outcome, reason)), flush=True)
     return outcome.exit_code
 

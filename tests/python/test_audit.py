@@ -377,6 +377,27 @@ def test_a_row_that_breaks_a_rule_is_named_and_goes_to_quarantine(raw: duckdb.Du
         assert len(again.filter(f"rule = '{rule}'").fetchall()) == 2
 
 
+WORDS = "other words for these are translated in mapping.yml (docs/mapping.md)"
+
+
+def test_a_broken_rule_says_what_lies_behind_it_or_helps(raw: duckdb.DuckDBPyConnection) -> None:
+    """Beside the keys; where the rows are tables of a schema there is no mapping.yml."""
+    raw.execute("update staging.current_sessions set status = 'done' where session_id = 'S3'")
+    raw.execute("update staging.current_sessions set session_id = 'S4' where session_id = 'S5'")
+    raw.execute("update staging.current_sessions set started_at = null where session_id = 'S7'")
+    for build in (STOP, QUARANTINE):
+        found = broken(judge_raw(raw, build.assign(raw_format="csv"), RAW, raw_tables(raw)))
+        assert found["sessions", "status is completed or cancelled or no_show"]["detail"] == WORDS
+        assert found["sessions", "session_id is unique"]["detail"] == (
+            "two different rows have this key and the same loaded_at"
+        )
+        assert found["sessions", "started_at is not null"]["detail"] is None
+    found = broken(judge_raw(raw, STOP.assign(raw_format="table"), RAW, raw_tables(raw)))
+    assert found["sessions", "status is completed or cancelled or no_show"]["detail"] is None
+    held = judge_raw(raw, STOP, RAW, raw_tables(raw)).to_pylist()
+    assert not [row for row in held if row["passed"] and row["detail"]]
+
+
 def test_moments_within_the_bounds_stand(raw: duckdb.DuckDBPyConnection) -> None:
     raw.execute("update staging.current_sessions set started_at = timestamp '1900-01-01' where session_id = 'S1'")
     raw.execute(

@@ -411,6 +411,7 @@ def assert_files_stop(warehouse: Warehouse, faults: dict[str, FileFault]) -> Non
     assert {f"{table}: {rule}" for table, rule in broken} == set().union(*(fault.broken() for fault in faults.values()))
     for name, fault in faults.items():
         assert fault.message in outcome.output, name
+    assert "The rules on rows have not been judged" in outcome.output.splitlines()[-1]
 
 
 @pytest.mark.parametrize("case", FILE_BUILDS)

@@ -545,6 +545,7 @@ def test_a_truncated_file_and_a_missing_column_are_findings(export: Path, capsys
     assert "part files are readable" in broken
     assert path.name in broken
     assert "column sex is in every part file" in broken
+    assert printed.splitlines()[-1].startswith("The rules on rows have not been judged")
 
 
 def test_csv_is_checked_by_the_same_rules(

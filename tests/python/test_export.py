@@ -629,6 +629,68 @@ def test_one_person_more_is_not_compared(
     }
 
 
+@pytest.mark.parametrize("is_standing", [True, False])
+def test_a_first_release_of_real_data_beside_the_demos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_standing: bool
+) -> None:
+    """Nobody can subtract invented people from real ones: what stood there is named, and there is no warning."""
+    demo, own, out = tmp_path / "demo.duckdb", tmp_path / "own.duckdb", tmp_path / "release"
+    monkeypatch.setenv("RAPPORT_DB", str(demo))
+    write_warehouse(demo, marts("large"), build="of-the-demo", number=1, synthetic=True)
+    assert main(["--out", str(out)]) == GOOD
+    monkeypatch.setenv("RAPPORT_DB", str(own))
+    write_warehouse(own, marts("tied"), build="b-1", number=1)
+    if not is_standing:
+        assert main(["--out", str(out)]) == GOOD
+        write_warehouse(own, marts("unbalanced"), build="b-2", number=2)
+    capsys.readouterr()
+    assert main(["--out", str(out)]) == GOOD
+    told = capsys.readouterr().err
+    assert told == (
+        f"rapport.release: {out} held a release of invented people. It is kept, and is not compared with this one: build 1"
+        f" (export 'own', published 2025-12-27T03:04:05Z) in {out}-earlier/0001-of-the-d.\n"
+        if is_standing
+        else ""
+    )
+    assert set(pd.read_csv(out / "history.csv")["build_id"]) == (set() if is_standing else {"b-1"})
+
+
+def test_a_release_of_another_database_is_named(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the same people are in both cannot be told: it is said where the earlier one comes from and what to do."""
+    out, other = tmp_path / "release", tmp_path / "other.duckdb"
+    assert main(["--out", str(out)]) == GOOD
+    monkeypatch.setenv("RAPPORT_DB", str(other))
+    write_warehouse(other, marts("tied"), build="b-9", number=1)
+    capsys.readouterr()
+    assert main(["--out", str(out)]) == GOOD
+    assert capsys.readouterr().err == (
+        "rapport.release: warning: the release of build 7 (export 'own', published 2026-01-02T03:04:05Z) in"
+        f" {out}-earlier/0007-b-1 comes from another database: {other} has no such build. They are not compared. If both"
+        " are of the same people, hand out one of them only; if not, give this database a folder of its own (--out), or"
+        " remove the earlier release.\n"
+    )
+    rows = pd.read_csv(out / "history.csv")
+    assert rows["participants"].isna().all()
+    assert set(rows["note"]) == {"not compared: its build is not in the history of this warehouse"}
+
+
+def test_a_build_without_figures_after_an_erasure_is_no_other_database(
+    database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "release"
+    assert main(["--out", str(out)]) == GOOD
+    write_warehouse(database, without("large", 1), build="b-2", number=8)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("delete from ops.findings_history where build_id = 'b-1'")
+    capsys.readouterr()
+    assert main(["--out", str(out)]) == GOOD
+    told = capsys.readouterr().err
+    assert "it cannot be told how many people differ from the release of build 7" in told
+    assert "another database" not in told
+
+
 def test_how_many_people_lie_between_two_builds(tmp_path: Path) -> None:
     path = tmp_path / "x.duckdb"
     write_warehouse(path, marts("tied"), build="all", number=1)

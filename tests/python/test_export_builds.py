@@ -261,6 +261,7 @@ def test_csv_that_only_looks_valid_stops_and_the_check_says_the_same(built: Ware
         "sessions: loaded_at is timestamp (6 failing), for example S",
         f"({first} line 2)",
         "participants: employer_sponsored is boolean (3 failing), for example P",
+        "neither true nor false; other words are translated in mapping.yml (docs/mapping.md)",
         "participants: age_years is integer (4 failing), for example P",
         "who5_assessments: column assessment_id is in every part file (3 failing)",
         "separated by semicolon, not by comma: say so as delimiter in mapping.yml (docs/mapping.md)",

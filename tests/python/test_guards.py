@@ -235,7 +235,10 @@ def test_an_export_of_another_time_says_so(warehouse: Warehouse) -> None:
         f"completed sessions run from {first} to {last}; the window is 2020-09-29 to 2021-10-12, with 0 of {total} inside"
         in last_lines(outcome.output)
     )
-    assert "analysis_cohort: has an eligible participant" in last_lines(outcome.output)
+    assert (
+        "analysis_cohort: has an eligible participant - set study_start and study_end, or the window in"
+        f" studies/sagui_henson_2022.yml: completed sessions run from {first}"
+    ) in last_lines(outcome.output)
 
 
 def test_a_window_beside_most_of_the_data_is_a_warning(alone: Warehouse) -> None:
@@ -367,6 +370,14 @@ def test_a_long_reason_is_cut_to_fit_the_screen() -> None:
     gate = "Runtime Error in model gate_raw (models/x.sql)\n  Invalid Input Error: gate raw is closed\n" + "rule\n" * 40
     [reason] = reasons_of({"audit_raw": "something else", "gate_raw": gate})
     assert reason.splitlines() == ["gate raw is closed", *["rule"] * 14, "    … 26 lines more, see above"]
+    advised = gate.replace("rule\n", "    rule\n") + "  what to do"
+    [reason] = reasons_of({"gate_raw": advised})
+    assert reason.splitlines() == [
+        "gate raw is closed",
+        *["    rule"] * 13,
+        "    … 27 lines more, see above",
+        "  what to do",
+    ], "the advice stays"
     assert reasons_of({"a": "one", "b": "two", "c": "three", "d": "four"}) == [
         "one",
         "two",

@@ -116,6 +116,18 @@ def test_the_guides_commands_name_what_is_there() -> None:
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_a_readers_commands_run_without_an_activated_environment(page: str) -> None:
+    """`make build` activates nothing: where a page does not say how, a program is called by its path."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if "bin:$PATH" in text or "bin/activate" in text:
+        return
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in block.splitlines():
+            command = re.sub(r"^(\w+=\S+ +)+", "", line)
+            assert not re.match(r"(python3?|dbt|pip|pytest) ", command), line
+
+
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "CHANGELOG.md"])
 def test_the_pages_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8")):

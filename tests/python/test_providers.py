@@ -323,6 +323,18 @@ def test_a_build_that_fails_leaves_what_was_published(asked: Warehouse) -> None:
     assert asked.query("from marts.provider_alliance order by all") == before
 
 
+def test_what_an_unpublished_build_wrote_of_providers_goes(built: Warehouse) -> None:
+    """It was asked for them and came to the mart, but not to its publication; the next one is not asked."""
+    outcome = built.run("--select", "+provider_alliance", "--vars", ASKED)
+    assert outcome.success, outcome.output
+    assert built.query("select 1 from duckdb_tables() where table_name like 'provider_alliance___%'")
+    assert "marts.provider_alliance" not in names_of_tables(built)
+    outcome = built.run()
+    assert outcome.success, outcome.output
+    found = names_of_tables(built)
+    assert not {name for name in found if "provider_alliance" in name or name.startswith("providers.")}
+
+
 # --- The snapshot
 
 

@@ -586,7 +586,45 @@ def test_a_missing_column_is_named(export: Export) -> None:
     assert rule == ("participants", "column age_years is in every part file")
     assert verdict.sample_keys == "part-0.parquet"
     assert (verdict.detail or "").startswith("part-0.parquet holds participant_id, registered_at")
+    assert (verdict.detail or "").endswith(
+        ", but not age_years (integer): if it has another name there, mapping.yml says which (docs/mapping.md)"
+    )
     assert export.rows() == []
+
+
+@pytest.mark.parametrize("theirs", ["Age", "AgeYears", "age_yrs", "years"])
+def test_a_column_of_a_like_name_is_pointed_at(export: Export, theirs: str) -> None:
+    """With the file that could say so; the second column that lacks does not list the file's columns again."""
+    export.fill(PEOPLE)
+    table = arrow(PEOPLE)
+    table = table.rename_columns({"age_years": theirs, "sex": "3"})
+    pq.write_table(table, export.folder() / "part-0.parquet")
+    found = broken(export.read())
+    assert (found["participants", "column age_years is in every part file"].detail or "").endswith(
+        f", but not age_years (integer): if {theirs} is it, mapping.yml says so (docs/mapping.md)"
+    )
+    assert found["participants", "column sex is in every part file"].detail == "part-0.parquet lacks sex (varchar)"
+
+
+def test_a_column_that_the_mapping_misses_is_told_by_its_name_there(export: Export) -> None:
+    export.fill()
+    (export.root / "mapping.yml").write_text("tables: {participants: {columns: {Alter: age_years}}}", encoding="utf-8")
+    [verdict] = broken(export.read()).values()
+    assert (verdict.detail or "").endswith(", but not age_years (integer): mapping.yml looks for Alter")
+
+
+def test_no_answer_in_place_of_a_name_is_taken_for_one(export: Export) -> None:
+    """A tool took the first row for the header: only words of the contract's own names are shown."""
+    export.fill(PEOPLE)
+    table = arrow(PEOPLE)
+    answers = ["1", "5", MARK, "no", "id", "at"]
+    pq.write_table(table.rename_columns(answers[: table.num_columns]), export.folder() / "part-0.parquet")
+    said = [verdict.detail for verdict in broken(export.read()).values()]
+    assert said[0] == (
+        "part-0.parquet holds 6 columns of other names, but not participant_id (varchar): if it has another name there,"
+        " mapping.yml says which (docs/mapping.md)"
+    )
+    assert said[1] == "part-0.parquet lacks registered_at (timestamp)"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from sufficient_statistics import reduced
 
 from rapport.demo import write_demo_export
 from rapport.release import make_release
-from rapport.report import Published, Tables, read_release, sentences, tables
+from rapport.report import Published, Tables, flow, read_release, sentences, tables
 from rapport.report.__main__ import main, write
 from rapport.report.figures import _without_kinks, distribution, slope_lines
 from rapport.report.firmness import firmness
@@ -369,7 +369,10 @@ def test_variants_that_change_the_answer_are_told_from_those_that_do_not(of_400:
             row |= {"estimate": 2.0, "ci_low": 0.2, "ci_high": 3.8}
     of_sensitivity(of_400, "alliance_without_sex", "alliance", estimate=1.3, ci_low=-0.4, ci_high=3.1)
     changes, stays = firm(of_400, 3).split("\n")[:2]
-    assert changes == "The published interval lies above zero; that changes with: without sex (1.30, −0.40 to 3.10)."
+    assert (
+        changes
+        == "The interval of the main analysis lies above zero; that changes with: without sex (1.30, −0.40 to 3.10)."
+    )
     assert stays.startswith("It stays above zero with: robust errors (HC3) (2.00, 0.20 to 3.80); ")
 
 
@@ -504,7 +507,7 @@ def test_a_perfect_rank_correlation_of_three_is_no_finding(of_400: Tables) -> No
     assert f"With age: Spearman's ρ = 1.000 ({note})." in text
     assert "Older participants" not in text
     assert not re.search(r"varied with[^;]*\bage \(", answers(of_400)[0])
-    assert "no test can be shown by age" in answers(of_400)[0]
+    assert "for age there is no test result to show" in answers(of_400)[0]
 
 
 @pytest.mark.parametrize(
@@ -826,8 +829,14 @@ def test_own_data_are_not_compared_with_the_paper(page: str, protected: Publishe
         assert "eproduction" not in words_of(text)
         assert "rinted" not in words_of(text)
         assert 'href="#reproduction"' not in text
+        assert "(published)" not in words_of(text), "no paper stands beside the pictures"
         for anchor in re.findall(r'href="#([^"]+)"', text[text.index("<body") :]):
             assert f'id="{anchor}"' in text, anchor
+
+
+def test_pictures_of_own_data_speak_of_the_main_analysis(page: str) -> None:
+    for label in ("Clinical recovery", "Clinical improvement", "Mean change"):
+        assert f"{label} (main analysis)" in words_of(page)
 
 
 def test_the_twin_is_compared_with_the_paper(of_400: Tables) -> None:
@@ -844,6 +853,7 @@ def test_the_twin_is_compared_with_the_paper(of_400: Tables) -> None:
     page = build_page(Published(found, {**_built["400"][0].manifest, "is_calibrated": True}))
     assert "Synthetic data: the study's twin" in words_of(page)
     assert "of 1 printed figures agree" in words_of(page)
+    assert "Clinical recovery (published)" in words_of(page)
 
 
 def test_nothing_about_single_people_is_read(of_400: Tables) -> None:
@@ -885,6 +895,31 @@ def test_the_page_of_real_data_is_its_release(protected: Published) -> None:
         if form == "fixed:0" and re.search(r"#(n|participants|excluded|used|delivered)$", source):
             number = int(text.replace(",", ""))
             assert number == 0 or (number >= 12 and number % 5 == 2), source
+
+
+def test_a_rounded_number_of_people_in_the_flow_says_so(
+    protected: Published, of_400: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The boxes of real data need not add up; 0 is 0, and what is hidden has no figure."""
+    monkeypatch.setitem(protected.tables["eligibility_flow"][1], "excluded", 0)
+    boxes = [box for step in flow.steps(protected) for box in (step.kept, step.excluded, *step.reasons) if box]
+    boxes += flow.analysed(protected)
+    found = [figure for box in boxes for figure in re.findall(r'(≈ )?<span class="n"[^>]*>([^<]+)</span>', box.html)]
+    assert len(found) > 20
+    assert "0" in {number for _, number in found}
+    assert all((sign == "≈ ") is (number != "0") for sign, number in found), found
+    assert "≈ rounded, each number by itself: the boxes need not add up." in words_of(build_page(protected))
+    assert "≈" not in words_of(build_page(everything(of_400)))
+
+
+def test_without_a_difference_the_tests_are_counted(of_400: Tables) -> None:
+    for row in of_400["sensitivity_results"]:
+        if row["analysis"] == "aim_1_multiplicity":
+            row |= {"p_value": 0.5, "p_adjusted": 1.0}
+    assert firm(of_400, 1).startswith(
+        "The five tests above are not adjusted for each other; none of them shows a difference, so an adjustment would"
+        " change nothing."
+    )
 
 
 def panels_of(picture: str) -> list[str]:

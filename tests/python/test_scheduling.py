@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import json
+import os
 import re
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from conftest import ROOT, Warehouse, first
 from test_guards import environment
 
 from rapport import refresh
+from rapport.signals import MonthlySignals
 
 DOC = (ROOT / "docs/scheduling.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -106,6 +108,78 @@ def test_refresh_runs_the_documented_steps_in_order(stubbed: Refresh) -> None:
     assert [line for line in lines if line.endswith(" says this")] == [
         f"{call.split()[0]} says this" for call in calls
     ], "what a step prints is shown"
+
+
+STUDY = "phq9_example"
+
+
+@pytest.fixture
+def files_of_study() -> Iterator[dict[str, Path]]:
+    """Summary and signals of another study; the working copy is left without them."""
+    files = {name: ROOT / f"reports/{name}-{STUDY}.json" for name in ("refresh", "signals")}
+    assert not [path for path in files.values() if path.exists()], "of a refresh of your own: move it away"
+    yield files
+    for path in files.values():
+        path.unlink(missing_ok=True)
+
+
+def test_a_study_is_refreshed_into_places_of_its_own(stubbed: Refresh, files_of_study: dict[str, Path]) -> None:
+    """As `make build STUDY=…`: its release, its page, its summary. Those of the project's study stay as they are."""
+    SUMMARY.parent.mkdir(exist_ok=True)
+    SUMMARY.write_text("of the project's study", encoding="utf-8")
+    code, calls, lines = stubbed.run(f"STUDY={STUDY}")
+    assert code == 0, lines
+    assert_called(calls, STEPS)
+    assert calls[2:] == [
+        f"python -m rapport.release --out release-{STUDY}",
+        f"python -m rapport.report --release release-{STUDY} --out reports/{STUDY}.html",
+    ]
+    assert json.loads(files_of_study["refresh"].read_text(encoding="utf-8"))["exit_code"] == 0
+    assert SUMMARY.read_text(encoding="utf-8") == "of the project's study"
+
+    code, calls, lines = stubbed.run(
+        f"STUDY={STUDY}", "RELEASE=/tmp/elsewhere", broken="python -m rapport.release", code=1
+    )
+    assert calls[2:] == ["python -m rapport.release --out /tmp/elsewhere"]
+    [stopped] = [line for line in lines if line.startswith("refresh stopped at ")]
+    named = f"STUDY={STUDY} RELEASE=/tmp/elsewhere"
+    assert stopped.endswith(f"then `make export {named}` and `make report {named}`.")
+
+
+def test_the_signals_of_a_study_are_those_of_its_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubbed: Refresh
+) -> None:
+    """They are told from the folder that the refresh wrote, beside what the file of the same study said before."""
+    asked: list[tuple[Path, Path]] = []
+    monkeypatch.setattr(
+        refresh,
+        "signals_of_release",
+        lambda *places: asked.append(places) or MonthlySignals("2021-09", "b-1", True, ()),
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in ("dbt_project.yml", "studies", "models"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("RAPPORT_STUDY", "RAPPORT_DB", "RAPPORT_MARTS"):
+        monkeypatch.setenv(name, "")  # set, so that it is as it was after the test
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CALLS", str(stubbed.calls))
+    assert refresh.main(["--study", STUDY, "--programs", str(stubbed.venv / "bin")]) == 0
+    assert asked == [(Path(f"release-{STUDY}"), Path(f"reports/signals-{STUDY}.json"))]
+    written = json.loads((tmp_path / f"reports/signals-{STUDY}.json").read_text(encoding="utf-8"))
+    assert written["month"] == "2021-09"
+    assert os.environ["RAPPORT_STUDY"] == STUDY
+    assert os.environ["RAPPORT_DB"] == f"warehouse/{STUDY}.duckdb"
+    assert os.environ["RAPPORT_MARTS"] == f"warehouse/{STUDY}-marts.duckdb"
+
+
+def test_make_and_the_refresh_name_a_study_alike() -> None:
+    """The Makefile's names and those of the command without make."""
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-n", "-o", ".venv/.runtime", "build", f"STUDY={STUDY}"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
+    ).stdout  # fmt: skip
+    for step in refresh.steps_of(refresh.Places(STUDY))[2:]:
+        assert f".venv/bin/{' '.join(step.command)}" in [line.strip() for line in told.splitlines()]
 
 
 @pytest.mark.parametrize(("given", "expected"), [("", 0o600), ("0640", 0o640)])

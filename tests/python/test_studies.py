@@ -186,7 +186,7 @@ def test_the_schema_alone_refuses_what_editors_can_see(project: Path) -> None:
 def test_study_check_says_every_fault_and_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert capsys.readouterr().out.startswith(
-        f"studies/{PUBLISHED}.yml: 7 criteria, 4 groupings, 3 covariates, 4 models"
+        f"studies/{PUBLISHED}.yml: 7 criteria, 4 groupings, 3 covariates, 4 models, 1 instrument\n"
     )
     spoil(project, "    cutoff: 28\n", "    cutoff: 280\n")
     spoil(project, "reference: female", "reference: women")
@@ -206,6 +206,23 @@ def test_a_wrong_study_ends_a_command_before_anything_is_read(warehouse: Warehou
     assert "there is no study no_such: studies/no_such.yml; allowed is one of " in outcome.output
     assert "Traceback" not in outcome.output
     assert not warehouse.db.exists()
+
+
+def test_a_database_of_another_study_is_refused_by_its_name(
+    built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has exported RAPPORT_DB is told so: it goes before the name that make gives."""
+    monkeypatch.setenv("RAPPORT_STUDY", "phq9_example")
+    built.target = tmp_path / "target"
+    before = built.query("select count(*) from ops.builds")
+    outcome = built.dbt("run", "--select", "build")
+    assert not outcome.success
+    assert (
+        f"the database holds the study {PUBLISHED}, and this build is of phq9_example: give every study a database of its"
+        f" own (RAPPORT_DB, which is set to {built.db}; `make build STUDY=phq9_example` names one where it is not set), or"
+        " replace it once with --vars '{accept_volume_change: true}'"
+    ) in outcome.output
+    assert built.query("select count(*) from ops.builds") == before
 
 
 def test_the_command_line_stands_above_the_environment_and_that_above_the_project(

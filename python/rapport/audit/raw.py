@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +17,21 @@ from rapport.audit_process import ask
 QUARANTINED = "quarantined"
 """Severity of a broken rule on rows whose rows go to quarantine instead of closing the gate."""
 
+HINTS = {
+    "expect_column_values_to_be_unique": "two different rows have this key and the same loaded_at",
+    "expect_column_values_to_be_in_set": "other words for these are translated in mapping.yml (docs/mapping.md)",
+}
+"""What lies behind a broken rule on rows, or helps, by the kind of its expectation."""
+OF_FILES = ("expect_column_values_to_be_in_set",)
+"""Hints that only a folder of files can follow."""
+
 NO_FAULTS = (
     "select null::varchar as table_name, null::varchar as part_file, null::bigint as row_number,"
     " null::varchar as row_key, null::varchar as rule where false"
 )
 ACCEPTED = "staging.stg_"
+TABLE = "table"
+"""What stands for the format of files where the raw rows are tables of a schema."""
 
 
 def judge_raw(
@@ -46,7 +56,17 @@ def judge_raw(
         else verdict
         for verdict, is_on_rows in ask(judge_folder, connection, str(folder), queries_of(tables), parameters)
     ]
-    return verdict_table(verdicts, str(parameters["build_id"]), Path(folder).name)
+    hinted = [_with_hint(verdict, parameters) for verdict in verdicts]
+    return verdict_table(hinted, str(parameters["build_id"]), Path(folder).name)
+
+
+def _with_hint(verdict: Verdict, parameters: Mapping[str, object]) -> Verdict:
+    """A verdict, with what lies behind a rule that is broken."""
+    hint = HINTS.get(verdict.expectation)
+    is_followed = verdict.expectation not in OF_FILES or parameters.get("raw_format") != TABLE
+    if hint is None or verdict.passed or verdict.detail is not None or not is_followed:
+        return verdict
+    return replace(verdict, detail=hint)
 
 
 def judge_rows(

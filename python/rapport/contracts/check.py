@@ -39,6 +39,8 @@ class Finding:
     """Rows (or files) that break the rule."""
     keys: str | None = None
     detail: str | None = None
+    layer: str = ""
+    """The layer that judged it; empty for freshness."""
 
     @property
     def outcome(self) -> str:
@@ -141,7 +143,7 @@ def _verdicts(database: Path) -> list[tuple[str, Finding]]:
         except duckdb.CatalogException:
             return []
     return [
-        (str(layer), Finding(table, rule, severity, bool(passed), None if passed else unexpected, keys, detail))
+        (str(layer), Finding(table, rule, severity, bool(passed), None if passed else unexpected, keys, detail, layer))
         for layer, table, rule, severity, passed, unexpected, keys, detail in rows
         if layer in LAYERS
     ]

@@ -365,13 +365,33 @@ class TableReader:
     ) -> None:
         names = [name for name, _ in file.columns]
         folded = [name.casefold() for name in names]
+        is_first = True
         for column in self.table.columns:
             physical = self.mapping.physical(column)
             if physical not in names:
                 missing[column].append(part.file_name)
-                details.setdefault(column, f"{part.file_name} holds {self.known_columns(names)}")
+                if column not in details:
+                    details[column] = self._not_held(column, part.file_name, names, is_first)
+                    is_first = False
             elif folded.count(physical.casefold()) > 1 or _is_made_by_renaming(physical, folded):
                 repeated[column].append(part.file_name)
+
+    def _not_held(self, column: str, file: str, names: Sequence[str], is_first: bool) -> str:
+        """What the contract asks for and a file does not hold; of the first such column also what the file does hold.
+
+        A column that it may be under another name is told: its name is like a declared one, or a word of it, so it is
+        no answer.
+        """
+        asked = f"{column} ({self.table.columns[column]})"
+        said = f"{file} holds {self.known_columns(names)}, but not {asked}" if is_first else f"{file} lacks {asked}"
+        declared = [self.mapping.physical(other) for other in self.table.columns]
+        physical = self.mapping.physical(column)
+        if physical != column:
+            return f"{said}: {MAPPING} looks for {join_columns([physical])}"
+        like = [name for name in names if name not in declared and _is_like(name, column)]
+        if like:
+            return f"{said}: if {join_columns(like[:1])} is it, {MAPPING} says so (docs/mapping.md)"
+        return f"{said}: if it has another name there, {MAPPING} says which (docs/mapping.md)" if is_first else said
 
     def known_columns(self, names: Sequence[str]) -> str:
         """Which columns of a file bear a declared name, or one like it.
@@ -710,10 +730,16 @@ class TableReader:
                     evaluated=rows,
                     unexpected=count,
                     sample_keys=keys,
-                    detail=NOT_READABLE.get(declared),
+                    detail=self._not_readable(declared),
                 ),
                 expectation=VALUES,
             )
+
+    def _not_readable(self, declared: str) -> str | None:
+        """Why a value could not be read; of words in files also where they are translated."""
+        if declared == "boolean" and self.file_format in FORMATS:
+            return f"{NOT_READABLE[declared]}; other words are translated in {MAPPING} (docs/mapping.md)"
+        return NOT_READABLE.get(declared)
 
     def unreadable(self, erased: Erased) -> dict[str, tuple[int, str | None]]:
         """Number of unreadable values and some of their rows, by column."""
@@ -879,6 +905,12 @@ def join_columns(names: Sequence[str]) -> str:
 def _place(part_file: str, row_number: int, line_number: int | None) -> str:
     """Where a row stands, as people count: from 1."""
     return f"{part_file} row {row_number + 1}" if line_number is None else f"{part_file} line {line_number}"
+
+
+def _is_like(name: str, column: str) -> bool:
+    """Whether a name may be that of a declared column: nearly the same, or a word of it."""
+    is_word = len(name) > 2 and name.isalpha() and name.casefold() in column.split("_")
+    return is_word or resembles(name, [column]) is not None
 
 
 def _is_made_by_renaming(name: str, folded: Sequence[str]) -> bool:

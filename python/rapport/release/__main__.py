@@ -64,6 +64,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f" one of them only, and delete in {escape_lines(str(earlier_folder(options.out)))} what may not be kept.",
             file=sys.stderr,
         )
+    for release in made.foreign:
+        print(
+            escape_lines(
+                f"rapport.release: warning: the release of {release} comes from another database: {database} has no"
+                " such build. They are not compared. If both are of the same people, hand out one of them only; if not,"
+                " give this database a folder of its own (--out), or remove the earlier release."
+            ),
+            file=sys.stderr,
+        )
+    if made.other_kind:
+        people = "invented" if manifest["data"] != "synthetic" else "real"
+        print(
+            escape_lines(
+                f"rapport.release: {options.out} held a release of {people} people. It is kept, and is not compared"
+                f" with this one: {made.other_kind}."
+            ),
+            file=sys.stderr,
+        )
     return GOOD
 
 

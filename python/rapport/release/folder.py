@@ -103,6 +103,12 @@ def earlier_folder(folder: Path) -> Path:
     return folder.with_name(folder.resolve().name + EARLIER)
 
 
+def place_among_earlier(out: Path, manifest: Mapping[str, Any]) -> Path:
+    """Return where a release of a folder lies once another took its place."""
+    build = manifest["build"]
+    return earlier_folder(out) / f"{build['build_number']:04d}-{str(build['build_id'])[:8]}"
+
+
 def earlier_releases(folder: Path) -> list[Release]:
     """Return the frozen releases beside a folder. Raises :class:`NoRelease` if one was changed."""
     beside = earlier_folder(folder)
@@ -153,7 +159,7 @@ def write_release(
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (new / MANIFEST).write_text(text, encoding="utf-8")
         if replaced is not None:
-            _freeze(replaced, earlier_folder(out))
+            _freeze(replaced, place_among_earlier(out, replaced.manifest))
         _replace(out, new)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
@@ -163,12 +169,11 @@ def write_release(
     return manifest
 
 
-def _freeze(release: Release, earlier: Path) -> None:
+def _freeze(release: Release, place: Path) -> None:
     """Keep a release as it is: the same files under a second name where the file system has that, else copies."""
-    build = release.manifest["build"]
-    place = earlier / f"{build['build_number']:04d}-{str(build['build_id'])[:8]}"
     if place.exists():
         return
+    earlier = place.parent
     earlier.mkdir(exist_ok=True)
     earlier.chmod(folder_mode())
     # Whole or not at all: a kill leaves a folder that is no earlier release.

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rapport.disclosure import SUPPRESSED, SUPPRESSED_COLUMNS
-from rapport.release.folder import FORMAT, NoRelease, Release, earlier_releases, open_release, write_release
+from rapport.release.folder import (
+    FORMAT,
+    NoRelease,
+    Release,
+    earlier_releases,
+    open_release,
+    place_among_earlier,
+    write_release,
+)
 from rapport.release.history import TYPES, Earlier, counts_of, history, people_apart
 from rapport.release.protect import protect
 from rapport.release.publication import Impossible, Publication, Refused, read_publication
@@ -21,12 +29,17 @@ class Made:
     Attributes:
         manifest: what it says of itself.
         close: build numbers of earlier releases from which fewer than ``min_cell`` people are known to differ.
-        untold: those of earlier releases of which it cannot be told, because their build is not in the history.
+        untold: those of earlier releases of which it cannot be told, because an erasure took their figures.
+        foreign: earlier releases of another database, each in words, with the folder where it lies.
+        other_kind: the release that was replaced, in the same words, if it is of invented people and this one is not,
+            or the other way round.
     """
 
     manifest: dict[str, Any]
     close: tuple[int, ...]
     untold: tuple[int, ...]
+    foreign: tuple[str, ...] = ()
+    other_kind: str | None = None
 
 
 def make_release(database: Path, out: Path, *, providers: bool = False) -> Made:
@@ -70,18 +83,33 @@ def make_release(database: Path, out: Path, *, providers: bool = False) -> Made:
         "round_counts": 1 if publication.is_synthetic else publication.round_counts,
         "least_count": least,
     }
+    replaced = next((r for r in standing if r in frozen), None)
     try:
-        manifest = write_release(out, manifest, tables, types, next((r for r in standing if r in frozen), None))
+        manifest = write_release(out, manifest, tables, types, replaced)
     except OSError as error:
         raise Impossible(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
-    close, untold = [], []
-    for release in [] if publication.is_synthetic else frozen:
+    close, untold, foreign, other_kind = [], [], [], None
+    for release in frozen:
+        number = int(release.manifest["build"]["build_number"])
         apart = people_apart(publication.study, publication.findings, release.build_id, build_id)
-        if apart is None:
-            untold.append(int(release.manifest["build"]["build_number"]))
+        if (release.manifest["data"] == "synthetic") is not publication.is_synthetic:
+            other_kind = _in_words(release, out) if release is replaced else other_kind
+        elif publication.is_synthetic:
+            continue
+        elif release.build_id not in publication.known_builds:
+            foreign.append(_in_words(release, out))
+        elif apart is None:
+            untold.append(number)
         elif apart < least:
-            close.append(int(release.manifest["build"]["build_number"]))
-    return Made(manifest, tuple(close), tuple(untold))
+            close.append(number)
+    return Made(manifest, tuple(close), tuple(untold), tuple(foreign), other_kind)
+
+
+def _in_words(release: Release, out: Path) -> str:
+    """A release by its build, its export, and the folder where it lies once it is an earlier one."""
+    build, source = release.manifest["build"], release.manifest["source"]
+    place = place_among_earlier(out, release.manifest)
+    return f"build {build['build_number']} (export {source['folder']!r}, published {build['published_at']}) in {place}"
 
 
 _MARKS = (SUPPRESSED, SUPPRESSED_COLUMNS)

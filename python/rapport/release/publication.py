@@ -91,6 +91,7 @@ class Publication:
         types: DuckDB types of the columns of each table.
         tables: the tables of ``rapport.disclosure.tables_of``, of :data:`QUERIES`, and of :data:`PRINTED` for the twin.
         findings: analysis, term and figures of each build that the history holds.
+        known_builds: ids of all builds of the warehouse.
     """
 
     build: dict[str, Any]
@@ -103,6 +104,7 @@ class Publication:
     types: dict[str, dict[str, str]]
     tables: dict[str, pd.DataFrame]
     findings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    known_builds: frozenset[str] = frozenset()
 
     @property
     def has_providers(self) -> bool:
@@ -192,6 +194,7 @@ def _read(connection: duckdb.DuckDBPyConnection, database: Path, providers: bool
         types=types,
         tables=tables,
         findings=connection.execute("from ops.findings_history").df(),
+        known_builds=frozenset(str(row[0]) for row in connection.execute("select build_id from ops.builds").fetchall()),
     )
 
 

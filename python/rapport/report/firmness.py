@@ -20,6 +20,7 @@ from rapport.report.published import Published, Record
 from rapport.report.rich import Part, Rich, bounded, count, fixed, interval, joined, p_phrase, percent, plain, rich
 from rapport.report.sentences import improvement, is_significant, parameter, why_missing
 from rapport.sensitivity import CUTOFFS, GRID_ALLIANCES, MIN_DAYS, Design
+from rapport.signals import number_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +42,11 @@ def firmness(data: Published) -> Mapping[int, Firmness]:
     return {1: _aim_1(data), 2: _aim_2(data), 3: _aim_3(data)}
 
 
+def _main(data: Published) -> str:
+    """What the analysis is called whose choices are varied: the paper's, where the page compares with it."""
+    return "published" if data.is_calibrated else "main analysis"
+
+
 def _row(data: Published, analysis: str, term: str) -> Record:
     return data.record(TABLE, analysis=analysis, term=term)
 
@@ -58,11 +64,11 @@ def _limits(record: Record, decimals: int = 2) -> Rich:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """One row of a picture: its name, figures, whether it is the published one, and its name on a phone."""
+    """One row of a picture: its name, figures, whether it is of the main analysis, and its name on a phone."""
 
     label: str
     record: Record
-    is_published: bool = False
+    is_main: bool = False
     short: str = ""
 
 
@@ -106,10 +112,10 @@ def _draw_variants(axes: Axes, variants: Sequence[_Variant], *, narrow: bool, sc
             across = axes.get_yaxis_transform()
             axes.text(0.02, position, why, transform=across, va="center", fontsize=8.5, style="italic")
             continue
-        colour, width = (SERIES[0], 2.6) if variant.is_published else (INK, 1.4)
+        colour, width = (SERIES[0], 2.6) if variant.is_main else (INK, 1.4)
         if low is not None and high is not None:
             axes.plot([low, high], [position, position], color=colour, linewidth=width, solid_capstyle="butt")
-        marker, size = ("D", 8) if variant.is_published else ("o", 5)
+        marker, size = ("D", 8) if variant.is_main else ("o", 5)
         axes.plot([value], [position], marker=marker, markersize=size, color=colour)
     labels = [(narrow and variant.short) or variant.label for variant in variants]
     axes.set_yticks(range(len(variants)), labels, fontsize=8.5)
@@ -145,7 +151,7 @@ def _aim_1(data: Published) -> Firmness:
         )
 
     if not alone:
-        verdict = plain("none of them shows a difference by itself, and so none does together")
+        verdict = plain("none of them shows a difference, so an adjustment would change nothing")
     elif not lost:
         verdict = rich("adjusted for each other (Holm) all that differ still do: {kept}", kept=named(kept))
     elif not kept:
@@ -154,7 +160,8 @@ def _aim_1(data: Published) -> Firmness:
         verdict = rich(
             "adjusted for each other (Holm) {kept} still differ, {lost} no more", kept=named(kept), lost=named(lost)
         )
-    sentences = [rich("The five tests above are not adjusted for each other; {verdict}.", verdict=verdict)]
+    number = number_in_words(len(tests))
+    sentences = [rich(f"The {number} tests above are not adjusted for each other; {{verdict}}.", verdict=verdict)]
     variants = []
     for grouping, first, second in two_groups(data.study):
         analysis = grouping.analysis.replace("alliance_by", "alliance_superiority_by")
@@ -216,7 +223,7 @@ def _aim_2(data: Published) -> Firmness:
     if rates["deterioration"].number("estimate").value is not None and recovered.number("estimate").value is not None:
         sentences.append(
             rich(
-                "Beside {recovered} who recovered, {fell} fell by {points} points or more.",
+                "{recovered} recovered; {fell} fell by {points} points or more.",
                 recovered=percent(recovered.number("estimate"), 1, 100.0),
                 fell=percent(rates["deterioration"].number("estimate"), 1, 100.0),
                 points=improvement(data),
@@ -227,7 +234,7 @@ def _aim_2(data: Published) -> Firmness:
     if threshold.value is not None and improved.value is not None:
         sentences.append(
             rich(
-                "A rise beyond the error of measurement ({threshold} points) is that of {share}.",
+                "{share} rose by more than the error of measurement ({threshold} points).",
                 threshold=fixed(threshold),
                 share=percent(improved, 1, 100.0),
             )
@@ -239,7 +246,7 @@ def _aim_2(data: Published) -> Firmness:
         f"Change of {data.study.outcome.name}: observed, expected by regression to the mean, between utilization types",
         f"{data.study.outcome.name} points",
         [
-            _Variant("Mean change (published)", data.finding("wellbeing_change", "followup - baseline"), True),
+            _Variant(f"Mean change ({_main(data)})", data.finding("wellbeing_change", "followup - baseline"), True),
             _Variant(
                 "Expected from regression to the mean",
                 _row(data, "wellbeing_regression_to_mean", "expected"),
@@ -251,14 +258,15 @@ def _aim_2(data: Published) -> Firmness:
         (0.0,),
         plain("Points with intervals, of 95% for the mean change and 90% for the difference between the types."),
     )
+    improved_in_main = data.finding("clinical_improvement", "screened_positive")
     shares = _rates(
         [
-            ("Clinical recovery (published)", recovered),
-            ("Clinical improvement (published)", data.finding("clinical_improvement", "screened_positive")),
-            ("Reliable improvement", rates["reliable_improvement"]),
-            ("Reliable recovery", rates["reliable_recovery"]),
-            ("Deterioration", rates["deterioration"]),
-            ("Reliable deterioration", rates["reliable_deterioration"]),
+            _Variant(f"Clinical recovery ({_main(data)})", recovered, True),
+            _Variant(f"Clinical improvement ({_main(data)})", improved_in_main, True),
+            _Variant("Reliable improvement", rates["reliable_improvement"]),
+            _Variant("Reliable recovery", rates["reliable_recovery"]),
+            _Variant("Deterioration", rates["deterioration"]),
+            _Variant("Reliable deterioration", rates["reliable_deterioration"]),
         ]
     )
     return Firmness(tuple(sentences), (picture, shares))
@@ -287,12 +295,10 @@ def _equivalence(data: Published, record: Record) -> Rich:
     )
 
 
-def _rates(shares: Sequence[tuple[str, Record]]) -> Picture:
+def _rates(variants: Sequence[_Variant]) -> Picture:
     name, title = "firm-2-rates", "How many of those who screened positive recovered, improved and got worse"
-    if all(record.number("estimate").value is None for _, record in shares):
-        return nothing(name, title, why_missing(shares[0][1]))
-
-    variants = [_Variant(label, record, label.endswith("(published)")) for label, record in shares]
+    if all(variant.record.number("estimate").value is None for variant in variants):
+        return nothing(name, title, why_missing(variants[0].record))
 
     def draw(figure: Canvas, narrow: bool) -> None:
         axes = figure.subplots()
@@ -303,12 +309,12 @@ def _rates(shares: Sequence[tuple[str, Record]]) -> Picture:
     wide, narrow = draw_svg(name, draw, 2.4, 2.6)
     rows: list[list[Part]] = [
         [
-            label,
-            count(record.number("n")),
+            variant.label,
+            count((record := variant.record).number("n")),
             percent(record.number("estimate"), 1, 100.0),
             interval(percent(record.number("ci_low"), 1, 100.0), percent(record.number("ci_high"), 1, 100.0)),
         ]
-        for label, record in shares
+        for variant in variants
     ]
     alternative = plain("Shares with Wilson's 95% intervals; reliable is a change beyond the error of measurement.")
     numbers = NumbersBehind(("Outcome", "n", "Percent", "95% CI"), rows)
@@ -332,7 +338,7 @@ _VARIANTS: Sequence[tuple[str, str, str]] = (
 def _aim_3(data: Published) -> Firmness:
     published = data.finding(data.study.main_model, "alliance")
     variants = [
-        _Variant("Published", published, True),
+        _Variant(_main(data).capitalize(), published, True),
         *(_Variant(label, _row(data, analysis, term)) for label, analysis, term in _VARIANTS),
     ]
     grid = [
@@ -370,8 +376,8 @@ def _aim_3(data: Published) -> Firmness:
         [*variants, *grid],
         (0.0,),
         plain(
-            "Points with 95% intervals of the coefficient of alliance; the diamond is the published"
-            " one, zero is dashed."
+            "Points with 95% intervals of the coefficient of alliance; the diamond is that of the main analysis, zero"
+            " is dashed."
         ),
     )
     return Firmness(tuple(sentences), (picture,))
@@ -412,7 +418,7 @@ def _what_changes(variants: Sequence[_Variant], published: Record) -> list[Rich]
     if other:
         sentences.append(
             rich(
-                "The published interval lies {where}; that changes with: {others}.",
+                "The interval of the main analysis lies {where}; that changes with: {others}.",
                 where=answer[side],
                 others=named(other),
             )

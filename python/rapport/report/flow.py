@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rapport.report.labels import EVERYONE, utilization
-from rapport.report.published import Published
+from rapport.report.published import Number, Published
 from rapport.report.rich import Rich, count, joined, plain, rich
 from rapport.studies import ALLIANCE, CARE_TYPES
 from rapport.studies.definition import filled
@@ -26,6 +26,12 @@ class Step:
     reasons: tuple[Rich, ...]
 
 
+def _people(data: Published, number: Number) -> Rich:
+    """A number of people; ``≈`` before one that is rounded, as all but 0 are on real data."""
+    is_rounded = data.is_protected and int(data.manifest["round_counts"]) > 1 and bool(number.value)
+    return plain("≈ ") + count(number) if is_rounded else count(number)
+
+
 def steps(data: Published) -> list[Step]:
     """Return the boxes from everyone in the export to the cohort."""
     found = []
@@ -35,9 +41,9 @@ def steps(data: Published) -> list[Step]:
         excluded = None
         reasons: tuple[Rich, ...] = ()
         if record.row["step"] != 0:
-            excluded = rich("Excluded: {n}", n=count(record.number("excluded")))
+            excluded = rich("Excluded: {n}", n=_people(data, record.number("excluded")))
             reasons = tuple(
-                rich("{reason}: {n}", reason=reason.text("reason"), n=count(reason.number("participants")))
+                rich("{reason}: {n}", reason=reason.text("reason"), n=_people(data, reason.number("participants")))
                 for reason in data.records("exclusion_reasons", criterion=criterion)
             )
         quarantined = record.number("quarantined")
@@ -45,9 +51,13 @@ def steps(data: Published) -> list[Step]:
             template = (
                 "not read, in quarantine: {n}" if record.row["step"] == 0 else "of these with rows in quarantine: {n}"
             )
-            reasons = (*reasons, rich(template, n=count(quarantined)))
+            reasons = (*reasons, rich(template, n=_people(data, quarantined)))
         found.append(
-            Step(rich("{name}: {n}", name=labels[criterion], n=count(record.number("participants"))), excluded, reasons)
+            Step(
+                rich("{name}: {n}", name=labels[criterion], n=_people(data, record.number("participants"))),
+                excluded,
+                reasons,
+            )
         )
     return found
 
@@ -57,21 +67,21 @@ def analysed(data: Published) -> list[Rich]:
     names = utilization(data.study)
     groups = joined(
         [
-            rich("{name} {n}", name=names[group].lower(), n=count(data.cell("participants", "n", group)))
+            rich("{name} {n}", name=names[group].lower(), n=_people(data, data.cell("participants", "n", group)))
             for group in CARE_TYPES
         ]
     )
     factors = [one.grouping.label for one in data.study.covariates if one.grouping is not None]
     known = f" and whose {' and '.join(factors)} is reported" if factors else ""
     return [
-        rich("Aim 1, alliance: {n} ({groups})", n=count(data.cell("participants", "n")), groups=groups),
+        rich("Aim 1, alliance: {n} ({groups})", n=_people(data, data.cell("participants", "n")), groups=groups),
         rich(
             "Aim 2, well-being: {n} who screened positive",
-            n=count(data.finding("wellbeing_change", "followup - baseline").number("n")),
+            n=_people(data, data.finding("wellbeing_change", "followup - baseline").number("n")),
         ),
         rich(
             f"Aim 3, alliance and well-being: {{n}} who screened positive{known}",
-            n=count(data.finding(data.study.main_model, ALLIANCE).number("n")),
+            n=_people(data, data.finding(data.study.main_model, ALLIANCE).number("n")),
         ),
         *(
             [plain("Nobody is eligible: every analysis below says so.")]

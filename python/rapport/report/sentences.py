@@ -110,7 +110,7 @@ def _aim_1(data: Published) -> Aim:
             )
         )
     if undefined:
-        clauses.append(rich("no test can be shown by {what}", what=joined(undefined, last=" or ")))
+        clauses.append(rich("for {what} there is no test result to show", what=joined(undefined, last=" or ")))
     answer = joined(clauses, "; ") + plain(".")
     details = [
         *(_two_groups(data, *one) for one in two_groups(study)),

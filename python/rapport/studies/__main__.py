@@ -52,11 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(escape_lines(str(error)), file=sys.stderr)
             code = WRONG
         else:
-            print(
-                f"{FOLDER}/{name}.yml: {len(study.criteria)} criteria, {len(study.groupings)} groupings,"
-                f" {len(study.covariates)} covariates, {len(study.regressions)} models,"
-                f" {len(study.instruments)} instruments"
-            )
+            parts = {
+                ("criterion", "criteria"): study.criteria,
+                ("grouping", "groupings"): study.groupings,
+                ("covariate", "covariates"): study.covariates,
+                ("model", "models"): study.regressions,
+                ("instrument", "instruments"): study.instruments,
+            }
+            counted = (f"{len(found)} {names[len(found) != 1]}" for names, found in parts.items())
+            print(f"{FOLDER}/{name}.yml: {', '.join(counted)}")
     return code
 
 
