@@ -547,6 +547,7 @@ def test_a_truncated_file_and_a_missing_column_are_findings(export: Path, capsys
     assert "column sex is in every part file" in broken
 
 
+@pytest.mark.builds
 def test_csv_is_checked_by_the_same_rules(
     export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
