@@ -64,9 +64,14 @@ publish: $(VENV)/.runtime
 
 WITH_VARS = $(if $(VARS),--vars '$(VARS)')
 
-## make test      linters, type checker, and every test but the long ones
+## make test      linters, type checker, and the tests: of every area at least one whole build (within 8 minutes on 2 cores)
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+## make test-builds  the other whole builds, releases and attacks: every golden cohort, more exports for the attacker (docs/performance.md)
+.PHONY: test-builds
+test-builds: $(VENV)/.development
+	$(BIN)/pytest -n 2 --dist worksteal -m 'builds and not long'
 
 ## make adapt     each change of docs/adapt.md on a copy of the project: builds, releases, pages and contracts (about 5 minutes)
 .PHONY: adapt

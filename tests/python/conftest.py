@@ -8,16 +8,19 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 from sparks import spark as spark
 from sparks import spark_session as spark_session
 
 from rapport.demo import write_demo_export
+from rapport.disclosure.suppress import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 MARTS = (
@@ -178,6 +181,31 @@ def frozen_imports() -> None:
 def unfreeze_imports() -> None:
     """What the collector never sees outlives the interpreter, and DuckDB's binding then prints pages of leak warnings."""
     gc.unfreeze()
+
+
+_judged: dict[tuple[object, ...], Verdict] = {}
+
+
+@pytest.fixture(scope="module")
+def judged_once() -> Iterator[None]:
+    """Disclosure control solves programmes for seconds: of equal tables under equal rules once in a session.
+
+    For modules that ask what a release does with its verdict, as in ``pytestmark = pytest.mark.usefixtures("judged_once")``.
+    """
+    from rapport.release import protect
+
+    judge = protect.judge
+
+    def once(tables: Mapping[str, pd.DataFrame], min_cell: int, **rules: Any) -> Verdict:
+        frames = [(name, str(frame.dtypes), frame.to_csv()) for name, frame in tables.items()]
+        key = (repr(frames), min_cell, repr(rules))
+        if key not in _judged:
+            _judged[key] = judge(tables, min_cell, **rules)
+        return _judged[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protect, "judge", once)
+        yield
 
 
 @pytest.fixture(scope="session")

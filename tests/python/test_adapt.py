@@ -180,6 +180,7 @@ FOLLOWS = {
 """What the report says of a change."""
 
 
+@pytest.mark.builds
 def test_a_criterion_may_have_a_model_of_its_own(copied: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(copied, project)

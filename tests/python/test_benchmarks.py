@@ -44,6 +44,7 @@ def test_a_part_can_be_left_out_of_a_copy(part: str, tmp_path: Path) -> None:
         leave_out(tmp_path, ["participant_facts"])
 
 
+@pytest.mark.builds
 def test_every_contender_agrees_with_the_build_and_a_wrong_one_is_found_out(built: Warehouse, tmp_path: Path) -> None:
     floor = tmp_path / "floor.duckdb"
     make_cohort(built.raw, floor, "1GB")

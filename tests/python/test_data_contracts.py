@@ -548,6 +548,7 @@ def test_a_truncated_file_and_a_missing_column_are_findings(export: Path, capsys
     assert printed.splitlines()[-1].startswith("The rules on rows have not been judged")
 
 
+@pytest.mark.builds
 def test_csv_is_checked_by_the_same_rules(
     export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

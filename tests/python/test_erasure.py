@@ -129,6 +129,7 @@ def test_no_trace_is_left_after_the_next_good_build(target: Warehouse, built: Wa
     assert built.run().success
 
 
+@pytest.mark.builds
 def test_a_list_that_is_on_file_from_the_start_leaves_no_trace(target: Warehouse, built: Warehouse) -> None:
     rename_somebody(built)
     listed(built, f"participant_id\n{MARK}\n")
@@ -137,6 +138,7 @@ def test_a_list_that_is_on_file_from_the_start_leaves_no_trace(target: Warehouse
     assert files_that_hold(MARK, *beside(built)) == set()
 
 
+@pytest.mark.builds
 def test_without_a_list_the_file_and_the_log_stay(target: Warehouse, built: Warehouse) -> None:
     assert built.run().success
     inode = built.db.stat().st_ino
@@ -219,6 +221,7 @@ def test_a_list_that_is_hidden_or_cannot_be_read_stops_the_check(
     assert broken == {expected}
 
 
+@pytest.mark.builds
 def test_what_tools_leave_in_the_list_is_no_list(built: Warehouse) -> None:
     listed(built, "participant_id\n")
     for name in (".DS_Store", "_SUCCESS", ".gitkeep", "README.md", ".list.csv.crc"):
@@ -228,6 +231,7 @@ def test_what_tools_leave_in_the_list_is_no_list(built: Warehouse) -> None:
     assert "Erasure: 0 ids are listed" in outcome.output
 
 
+@pytest.mark.builds
 def test_no_row_of_the_erased_is_judged(built: Warehouse) -> None:
     """Their rows break every kind of rule, in quarantine and without: no key of theirs is anywhere."""
     rename_somebody(built)
@@ -298,6 +302,7 @@ def test_a_failed_build_forgets_the_keys_of_earlier_ones(built: Warehouse) -> No
     assert MARK not in str(texts)
 
 
+@pytest.mark.builds
 def test_history_cannot_be_subtracted_after_an_erasure(built: Warehouse) -> None:
     """One person added, then erased: n 189, then 188, and two means give their change."""
     columns = "analysis, term, n, estimate"
@@ -326,6 +331,7 @@ def test_history_cannot_be_subtracted_after_an_erasure(built: Warehouse) -> None
     assert built.query("select count(*) from ops.builds where published_rows is not null") == [(2,)]
 
 
+@pytest.mark.builds
 def test_nothing_of_the_list_is_stored(built: Warehouse) -> None:
     """No hash: ids are few, and guessed."""
     columns = [
@@ -345,6 +351,7 @@ def test_nothing_of_the_list_is_stored(built: Warehouse) -> None:
     assert "list.csv" not in str(built.query("select * from ops.part_files"))
 
 
+@pytest.mark.builds
 def test_a_file_that_cannot_be_written_anew_is_an_error(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The marts are new, the exit code is not 0, and the message says what is left to do."""
     import rapport.erasure

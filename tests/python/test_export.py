@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import duckdb
@@ -29,6 +29,10 @@ from rapport.release.history import people_apart
 from rapport.release.protect import protect
 from rapport.release.publication import QUERIES, read_publication
 from rapport.release.rounding import middle, of_mean, of_p, of_rank_sum, significant, threshold
+
+pytestmark = pytest.mark.usefixtures("judged_once")
+
+further = partial(pytest.param, marks=pytest.mark.builds)
 
 NAMES = {*RULES, *QUERIES, "history"}
 FILES = {"manifest.json", *(f"{table}.{ending}" for table in NAMES for ending in ("parquet", "csv"))}
@@ -116,7 +120,7 @@ def test_digits_of_statistics() -> None:
 # --- What a release of real data holds
 
 
-@pytest.mark.parametrize("cohort", ["unbalanced", "sex_missing", "large", "tiny"])
+@pytest.mark.parametrize("cohort", ["unbalanced", further("sex_missing"), "large", further("tiny")])
 def test_every_count_is_rounded_and_none_is_small(tmp_path: Path, cohort: str) -> None:
     tables = released(tmp_path, marts(cohort))
     seen = 0
@@ -153,7 +157,7 @@ def test_percentages_are_of_rounded_counts(tmp_path: Path) -> None:
     assert (tukey["df_residual"] == paired["n"] - 3).all()
 
 
-@pytest.mark.parametrize("cohort", ["unbalanced", "sex_missing", "single_member", "empty_group"])
+@pytest.mark.parametrize("cohort", ["unbalanced", further("sex_missing"), "single_member", further("empty_group")])
 def test_statistics_appear_if_and_only_if_their_n_does(tmp_path: Path, cohort: str) -> None:
     """A median that goes alone says that its group is of 1 to 9; one that stays beside a hidden n, that it is not."""
     tables = released(tmp_path, marts(cohort))
@@ -185,6 +189,7 @@ def test_the_p_of_ranks_does_not_tell_the_size_of_a_group(tmp_path: Path) -> Non
     assert seen > 30
 
 
+@pytest.mark.builds
 def test_a_note_names_no_number(tmp_path: Path) -> None:
     """Rows that are enough to be shown may be too few for a model, and the note would give their number exactly."""
     before = marts("large")
@@ -607,6 +612,7 @@ def test_a_failure_between_two_releases_keeps_both(
     assert pd.read_csv(out / "history.csv")["build_number"].tolist() == [7] * 4
 
 
+@pytest.mark.builds
 def test_one_person_more_is_not_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,7 @@ def broken_rules(warehouse: Warehouse) -> set[tuple[object, ...]]:
 # --- Exports that are read ---
 
 
+@pytest.mark.builds
 def test_parquet_as_other_tools_write_it_gives_the_same_marts(built: Warehouse) -> None:
     control, raw = findings(built), built.raw
     # pandas: zoned nanoseconds, an index, floats beside missing values; 999 nanoseconds are cut off, not rounded up.
@@ -177,6 +178,7 @@ def test_csv_with_a_mapping_gives_the_same_marts(built: Warehouse) -> None:
     assert built.query("select length(mapping_sha256) from ops.builds order by build_number desc limit 1") == [(64,)]
 
 
+@pytest.mark.builds
 def test_a_correction_that_cannot_be_dated_waits_and_the_row_before_it_stands(built: Warehouse, tmp_path: Path) -> None:
     control = findings(built)
     csv_copy(built)
@@ -231,6 +233,7 @@ def test_parquet_that_would_be_read_as_something_else_stops(built: Warehouse) ->
     assert len(broken_rules(built)) == 5
 
 
+@pytest.mark.builds
 def test_csv_that_only_looks_valid_stops_and_the_check_says_the_same(built: Warehouse) -> None:
     csv_copy(built)
 
@@ -275,7 +278,7 @@ def test_csv_that_only_looks_valid_stops_and_the_check_says_the_same(built: Ware
     assert checked == broken_rules(built)
 
 
-@pytest.mark.parametrize("column", ["item_3", "loaded_at"])
+@pytest.mark.parametrize("column", [pytest.param("item_3", marks=pytest.mark.builds), "loaded_at"])
 def test_a_damaged_page_is_named_by_table_and_file(built: Warehouse, column: str) -> None:
     """Of columns of the declared types nothing is read before the models read them."""
     before = built.marts()
@@ -335,6 +338,7 @@ def shuffled(source: Path, folder: Path, parts: int) -> None:
         shutil.copy(path, folder / path.name)
 
 
+@pytest.mark.builds
 def test_threads_and_the_order_of_rows_move_no_bit_of_a_large_export(
     warehouse: Warehouse, twenty_thousand: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_build_killed_in_its_publication(site: Site) -> None:
     assert tally.problems == []
 
 
+@pytest.mark.builds
 def test_a_reader_keeps_the_build_out(site: Site) -> None:
     tally = Tally("reader")
     faults.build_while_read(site, tally, lock_wait=0.5)
@@ -79,6 +80,7 @@ def test_a_reader_keeps_the_build_out(site: Site) -> None:
     assert tally.old == 1
 
 
+@pytest.mark.builds
 def test_a_read_only_folder_is_named(site: Site) -> None:
     tally = Tally("read-only folder")
     faults.build_in_read_only_folder(site, tally)
@@ -97,6 +99,7 @@ def test_two_builds_at_once(site: Site) -> None:
     assert tally.new == 1
 
 
+@pytest.mark.builds
 def test_a_full_disk_is_named_and_then_forgotten(site: Site) -> None:
     tally = Tally("full disk")
     faults.build_on_full_disk(site, random.Random(SEED), tally, size=60_000)
@@ -104,6 +107,7 @@ def test_a_full_disk_is_named_and_then_forgotten(site: Site) -> None:
     assert tally.old == 1
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("name", ["part_file", "file_name", "standing"])
 def test_an_extra_column_may_have_any_name(site: Site, name: str) -> None:
     """The build's own names in an export: extra columns are ignored, whatever they are called."""
@@ -120,6 +124,7 @@ def by_name(name: str, raw_format: str = "parquet") -> Mutation:
     return next(m for m in MUTATIONS if m.spoil.__name__ == name and raw_format in m.formats)
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("names", [("answer_not_whole",), ("name_not_utf8",), ("odd_text", "random_bytes")], ids=str)
 def test_fuzzed_exports(site: Site, small_export: Path, names: tuple[str, ...]) -> None:
     tally = Tally("fuzzed")
@@ -127,7 +132,7 @@ def test_fuzzed_exports(site: Site, small_export: Path, names: tuple[str, ...]) 
     assert tally.problems == []
 
 
-@pytest.mark.parametrize("raw_format", ["parquet", "csv"])
+@pytest.mark.parametrize("raw_format", ["parquet", pytest.param("csv", marks=pytest.mark.builds)])
 def test_every_mutation_changes_the_export(small_export: Path, tmp_path: Path, raw_format: str) -> None:
     """A mutation that did nothing would pass as harmless."""
     for mutation in MUTATIONS:

@@ -31,7 +31,9 @@ def modes_below(*folders: Path) -> set[int]:
     return {mode(path) for folder in folders for path in (folder, *folder.rglob("*"))}
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, {0o600, 0o700}), ("0640", {0o640, 0o750})])
+@pytest.mark.parametrize(
+    ("given", "expected"), [pytest.param(None, {0o600, 0o700}, marks=pytest.mark.builds), ("0640", {0o640, 0o750})]
+)
 def test_all_that_a_build_writes(
     built: Warehouse, monkeypatch: pytest.MonkeyPatch, given: str | None, expected: set[int]
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_build_that_fails_leaves_nothing_open(built: Warehouse) -> None:
     assert modes_below(built.target) == {0o600, 0o700}
 
 
+@pytest.mark.builds
 def test_opening_to_read_changes_no_permission(built: Warehouse, tmp_path: Path) -> None:
     """Whoever has been given the file by hand keeps it until the next build."""
     built.db.chmod(0o644)
@@ -180,6 +183,7 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     assert mode(folder) == 0o2700
 
 
+@pytest.mark.builds
 def test_nothing_is_fetched_while_a_build_runs(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The extensions that DuckDB would install and load by itself."""
     import rapport.audit

@@ -11,6 +11,7 @@ import pytest
 import raw_export
 from conftest import Warehouse
 from sufficient_statistics import GOLDEN, cohorts
+from test_providers import ASKED, assert_agrees_with_r
 from test_statistics_golden import ABSOLUTE, FIGURES, FIT_FIGURES, RELATIVE
 
 NAMES = list(cohorts.COHORTS)
@@ -68,12 +69,15 @@ def assert_sensitivity_agrees(db: Path, path: Path) -> None:
     assert ours.loc[~lacking & ~only_estimate, "note"].isna().all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "small" else pytest.mark.builds) for name in NAMES]
+)
 def test_a_whole_build_agrees_with_r(warehouse: Warehouse, name: str) -> None:
+    """With the alliance by provider, which a build has if it is asked."""
     shutil.rmtree(warehouse.raw)
     warehouse.raw_format = "csv" if name in CSV else "parquet"
     raw_export.write_raw_export(GOLDEN / name, warehouse.raw, warehouse.raw_format)  # type: ignore[arg-type]
-    outcome = warehouse.run()
+    outcome = warehouse.run("--vars", ASKED)
     assert outcome.success, outcome.output
 
     results = published(warehouse.db, "inference_results", ["analysis", "term"])
@@ -95,3 +99,9 @@ def test_a_whole_build_agrees_with_r(warehouse: Warehouse, name: str) -> None:
     pd.testing.assert_series_equal(
         merged["value"].astype(float), merged["value_r"].astype(float), check_names=False, rtol=RELATIVE, atol=ABSOLUTE
     )
+
+    with duckdb.connect(str(warehouse.db), read_only=True) as connection:
+        by_provider = connection.execute("from marts.provider_alliance").df()
+    assert_agrees_with_r(by_provider, name)
+    [(rated,)] = warehouse.query("select coalesce(sum(rated_sessions), 0) from marts.analysis_cohort")
+    assert by_provider["rated_sessions"].sum() == rated

@@ -155,6 +155,7 @@ OTHER_VARS = {
 }
 
 
+@pytest.mark.builds
 def test_unit_tests_fix_the_vars_that_they_are_about(built: Warehouse, tmp_path: Path) -> None:
     # Which study is built, and where its rows come from, is no matter of a definition.
     assert {*OTHER_VARS, "study", "raw_schema"} == EVERY.keys()
@@ -168,6 +169,7 @@ def test_unit_tests_fix_the_vars_that_they_are_about(built: Warehouse, tmp_path:
 # --- the cohort and the window
 
 
+@pytest.mark.builds
 def test_a_cohort_that_vanishes_closes_the_gate_with_the_flow(built: Warehouse) -> None:
     before = built.marts()
     cohort = len(before["analysis_cohort"])
@@ -191,6 +193,7 @@ def test_a_cohort_that_vanishes_closes_the_gate_with_the_flow(built: Warehouse) 
     assert built.marts()["analysis_cohort"] == []
 
 
+@pytest.mark.builds
 def test_a_cohort_that_shrinks_beyond_the_bound_closes_the_gate(built: Warehouse) -> None:
     before = built.marts()
     eligible = [row[0] for row in built.query("select participant_id from marts.analysis_cohort order by 1")]
@@ -241,6 +244,7 @@ def test_an_export_of_another_time_says_so(warehouse: Warehouse) -> None:
     ) in last_lines(outcome.output)
 
 
+@pytest.mark.builds
 def test_a_window_beside_most_of_the_data_is_a_warning(alone: Warehouse) -> None:
     outcome = alone.run("--vars", "{study_start: '2021-06-01'}")
     assert outcome.success, outcome.output
@@ -250,6 +254,7 @@ def test_a_window_beside_most_of_the_data_is_a_warning(alone: Warehouse) -> None
 # --- whom quarantine keeps out
 
 
+@pytest.mark.builds
 def test_the_flow_counts_whom_quarantine_keeps_out_and_nobody_else(built: Warehouse) -> None:
     """One eligible person loses the only baseline, another a rating of several; a minor has a faulty session."""
     [(only, assessment)] = built.query(
@@ -346,6 +351,7 @@ def test_another_folder_is_refused_with_the_right_command(built: Warehouse, else
     assert f"cd {ROOT} && " in done.stdout
 
 
+@pytest.mark.builds
 def test_a_selection_says_that_it_publishes_nothing(built: Warehouse) -> None:
     outcome = built.run("--select", "build")
     assert outcome.success
@@ -354,6 +360,7 @@ def test_a_selection_says_that_it_publishes_nothing(built: Warehouse) -> None:
     assert "without a selection" not in built.run().output, "a whole build has published"
 
 
+@pytest.mark.builds
 def test_the_reason_of_a_closed_gate_is_the_last_thing_on_the_screen(built: Warehouse) -> None:
     built.spoil("sessions", "status", "'done'", "session_id = (select min(session_id) from rows)")
     for options in ((), ("--quiet",)):
@@ -386,6 +393,7 @@ def test_a_long_reason_is_cut_to_fit_the_screen() -> None:
     ]
 
 
+@pytest.mark.builds
 def test_retry_says_what_to_run(built: Warehouse, tmp_path: Path) -> None:
     built.target = tmp_path / "target"
     built.spoil("sessions", "status", "'done'", "session_id = (select min(session_id) from rows)")

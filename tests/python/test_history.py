@@ -56,6 +56,7 @@ def test_nothing_delivered_changes_nothing(built: Warehouse) -> None:
     assert built.marts() == before
 
 
+@pytest.mark.builds
 def test_a_clock_that_goes_back_confuses_nothing(built: Warehouse) -> None:
     with duckdb.connect(str(built.db)) as connection:
         connection.execute("update ops.builds set started_at = '2999-01-01', published_at = '2999-01-01'")
@@ -65,6 +66,7 @@ def test_a_clock_that_goes_back_confuses_nothing(built: Warehouse) -> None:
     assert built.query("select max_by(status, build_number), max(build_number) from ops.builds") == [("published", 2)]
 
 
+@pytest.mark.builds
 def test_an_export_that_shrinks_stops_the_build(built: Warehouse) -> None:
     before = built.marts()
     first_build = built.query("select distinct detail from audit.validation_results where layer = 'volumes'")

@@ -60,6 +60,18 @@ def test_the_hooks_are_the_linters_that_ci_runs() -> None:
     assert [bool(linted.search(path)) for path in ("models/a/b.sql", "tests/data/a.sql", "macros/a.sql")] == [1, 1, 0]
 
 
+def test_ci_runs_every_test_but_the_long_ones() -> None:
+    """`make test` and `make test-builds` share them out: what the one leaves, the other runs."""
+    options = shlex.split(PROJECT["tool"]["pytest"]["ini_options"]["addopts"])
+    assert options[options.index("-m") + 1] == "not long and not builds"
+    assert "--strict-markers" in options, "a misspelt marker would move nothing"
+    [test], [builds] = commands_of("test"), commands_of("test-builds")
+    assert test == [".venv/bin/pytest", "-n", "2", "--dist", "worksteal"]
+    assert builds == [*test, "-m", "builds and not long"]
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert ci.index("make test") < ci.index("make test-builds")
+
+
 def test_a_night_builds_without_unit_tests_and_a_change_is_built_with_them() -> None:
     assert commands_of("publish")[0][3:] == ["build", "--exclude-resource-type", "unit_test", "$(WITH_VARS)"]
     [publish] = [step for step in refresh.STEPS if step.name == "publish"]

@@ -207,7 +207,7 @@ def after_a_build(warehouse: Warehouse, folder: Path, summary: Path) -> str:
     return output + summary.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("on_bad_rows", ["stop", "quarantine"])
+@pytest.mark.parametrize("on_bad_rows", [pytest.param("stop", marks=pytest.mark.builds), "quarantine"])
 def test_rows_that_break_every_rule(
     logged: Warehouse, on_bad_rows: str, tmp_path: Path, summary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +224,7 @@ def test_rows_that_break_every_rule(
     assert leaks(logged, output) == []
 
 
+@pytest.mark.builds
 def test_answers_that_are_valid(
     logged: Warehouse, tmp_path: Path, summary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +256,7 @@ def test_files_that_break_the_contract(logged: Warehouse, case: str) -> None:
     assert leaks(logged, outcome.output) == []
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("case", CSV_BUILDS)
 def test_csv_that_breaks_the_contract(logged: Warehouse, case: str) -> None:
     """Then the check of the contract and the freshness of the same export."""
@@ -271,6 +273,7 @@ def test_csv_that_breaks_the_contract(logged: Warehouse, case: str) -> None:
     assert leaks(logged, output) == []
 
 
+@pytest.mark.builds
 def test_a_file_without_a_header(logged: Warehouse) -> None:
     """Its first row has answers where names belong: as CSV, and as the Parquet that a tool made of it."""
     sessions = logged.raw / "sessions"
@@ -389,6 +392,7 @@ def test_every_error_of_our_sql_is_kept() -> None:
 # --- Names that steer a terminal ---
 
 
+@pytest.mark.builds
 def test_no_name_steers_the_terminal(logged: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files, keys, columns, folders and settings; a name in any script stays as it is."""
     sessions = logged.raw / "sessions"
@@ -423,6 +427,7 @@ def test_no_name_steers_the_terminal(logged: Warehouse, tmp_path: Path, monkeypa
         assert not [line for line in written.split("\n") if any(mark in line for mark in "\x1b\x07\u202e")]
 
 
+@pytest.mark.builds
 def test_a_database_whose_name_steers_the_terminal(tmp_path: Path) -> None:
     environment = {**os.environ, "RAPPORT_DB": str(tmp_path / f"x{STEERING}" / f"no{STEERING}.duckdb")}
     for arguments in (

@@ -8,16 +8,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-import raw_export
 import yaml
 from conftest import ROOT, Warehouse
-from released import UNIT, marts_of_golden, provider_sums, scores_by_provider, write_warehouse
+from released import UNIT, Tables, marts_of_golden, provider_sums, scores_by_provider, write_warehouse
 from sufficient_statistics import GOLDEN, PUBLISHED, cohorts
 from test_instruments import current
 from test_report import Browser, assert_equals_warehouse
@@ -47,6 +47,8 @@ from rapport.report.page import build_page
 from rapport.report.providers import place
 from rapport.report.published import Published, Record, read_release
 from rapport.statistics.funnel import funnel_limits, reliability, shrunken_mean
+
+pytestmark = pytest.mark.usefixtures("judged_once")
 
 ASKED = "{provider_marts: true}"
 Z_95, Z_998 = 1.959963984540054, 3.090232306167813  # R: qnorm(0.975), qnorm(0.999)
@@ -212,21 +214,7 @@ def test_every_cohort_agrees_with_r(name: str) -> None:
     assert_agrees_with_r(provider_alliance(sums_of_cohort(name)), name)
 
 
-@pytest.mark.parametrize("name", ["own_provider", "small"])
-def test_a_whole_build_agrees_with_r(warehouse: Warehouse, name: str) -> None:
-    shutil.rmtree(warehouse.raw)
-    raw_export.write_raw_export(GOLDEN / name, warehouse.raw)
-    outcome = warehouse.run("--vars", ASKED)
-    assert outcome.success, outcome.output
-    with duckdb.connect(str(warehouse.db), read_only=True) as connection:
-        ours = connection.execute("from marts.provider_alliance").df()
-    assert_agrees_with_r(ours, name)
-    assert (
-        ours["rated_sessions"].sum() == warehouse.query("select sum(rated_sessions) from marts.analysis_cohort")[0][0]
-    )
-
-
-# --- Builds
+# --- Builds: those of the golden cohorts are compared with R in test_golden_builds.py
 
 
 _kept: dict[str, Path] = {}
@@ -252,6 +240,7 @@ def names_of_tables(warehouse: Warehouse) -> set[str]:
     }
 
 
+@pytest.mark.builds
 def test_the_mart_is_that_of_pandas(asked: Warehouse) -> None:
     """From the raw files, without the project's SQL: each participant's score with each provider."""
     cohort = {str(key) for (key,) in asked.query("select participant_id from marts.analysis_cohort")}
@@ -304,6 +293,7 @@ def assert_without(folder: Path, providers: set[str]) -> None:
         assert not [name for name in providers if name in content], path
 
 
+@pytest.mark.builds
 def test_a_build_that_is_not_asked_withdraws_what_an_earlier_one_published(asked: Warehouse) -> None:
     assert "marts.provider_alliance" in names_of_tables(asked)
     outcome = asked.run()
@@ -316,6 +306,7 @@ def test_a_build_that_is_not_asked_withdraws_what_an_earlier_one_published(asked
     assert asked.query("select count(*) > 30 from marts.provider_alliance") == [(True,)]
 
 
+@pytest.mark.builds
 def test_a_build_that_fails_leaves_what_was_published(asked: Warehouse) -> None:
     before = asked.query("from marts.provider_alliance order by all")
     asked.spoil("sessions", "status", "'lost'", "session_id = (select min(session_id) from rows)")
@@ -338,6 +329,7 @@ def test_what_an_unpublished_build_wrote_of_providers_goes(built: Warehouse) -> 
 # --- The snapshot
 
 
+@pytest.mark.builds
 def test_a_snapshot_has_providers_only_with_leave(
     asked: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,6 +426,12 @@ def test_which_go_by_hand(counts: list[int], gone: set[int]) -> None:
     assert which_go(dict(enumerate(counts)), 10) == gone
 
 
+@cache
+def of_small() -> Tables:
+    """The tables of a golden cohort beside which invented providers stand."""
+    return marts_of_golden("small", excluded=(0, 120, 0, 0, 0, 0, 0))[1]
+
+
 def mart(sizes: dict[tuple[str, str | None], tuple[int, int]], seed: int = 3) -> pd.DataFrame:
     """A mart in which providers have so many participants, and rated sessions beyond the first of each."""
     random = np.random.default_rng(seed)
@@ -462,8 +460,7 @@ SIZES: dict[tuple[str, str | None], tuple[int, int]] = {
 
 def written(tmp_path: Path, frame: pd.DataFrame, **options: object) -> Path:
     """A warehouse that has the mart."""
-    _, tables = marts_of_golden("small", excluded=(0, 120, 0, 0, 0, 0, 0))
-    return write_warehouse(tmp_path / "one.duckdb", {**tables, "provider_alliance": frame}, **options)  # type: ignore[arg-type]
+    return write_warehouse(tmp_path / "one.duckdb", {**of_small(), "provider_alliance": frame}, **options)  # type: ignore[arg-type]
 
 
 def released_providers(tmp_path: Path, frame: pd.DataFrame, **options: object) -> pd.DataFrame:
@@ -535,6 +532,7 @@ def test_no_figure_tells_more_than_rounded_number_and_mean(shown: pd.DataFrame, 
     pd.testing.assert_frame_equal(released_providers(tmp_path, other), shown)
 
 
+@pytest.mark.builds
 def test_a_type_with_few_participants_has_no_row(tmp_path: Path) -> None:
     sizes: dict[tuple[str, str | None], tuple[int, int]] = {
         ("therapist", "a"): (4, 9),
@@ -550,6 +548,7 @@ def test_a_type_with_few_participants_has_no_row(tmp_path: Path) -> None:
     assert "Only one provider." in page
 
 
+@pytest.mark.builds
 def test_nobody_is_shown_where_all_are_small(tmp_path: Path) -> None:
     frame = mart({("therapist", "a"): (4, 9), ("therapist", "b"): (3, 9), ("coach", "c"): (2, 3)})
     assert released_providers(tmp_path, frame).empty
@@ -579,8 +578,7 @@ def test_without_being_asked_a_release_has_no_provider(tmp_path: Path) -> None:
 
 
 def test_a_build_without_providers_cannot_release_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, tables = marts_of_golden("small", excluded=(0, 120, 0, 0, 0, 0, 0))
-    database = write_warehouse(tmp_path / "one.duckdb", tables)
+    database = write_warehouse(tmp_path / "one.duckdb", of_small())
     assert release_of(database, tmp_path / "out", "--providers") == 1
     said = capsys.readouterr().err
     assert "has no marts.provider_alliance, because var provider_marts of its build is false" in said
@@ -689,8 +687,7 @@ def test_providers_are_judged_beside_the_other_tables(monkeypatch: pytest.Monkey
     """Of 480 rated sessions 477 have both answers: what is told beside other tables goes in the judgement of all."""
     others = Beside(dict.fromkeys(TYPES, 60), ((("therapist", "coach"), 477, 0),))
     monkeypatch.setattr(rule_of_providers, "_beside", lambda tables, min_cell: others if "table_1" in tables else None)
-    _, tables = marts_of_golden("small", excluded=(0, 120, 0, 0, 0, 0, 0))
-    tables["provider_alliance"] = mart(SOME)
+    tables = {**of_small(), "provider_alliance": mart(SOME)}
     verdict = judge(tables, 10, rules=rules(PUBLISHED, providers=True), populations=populations(PUBLISHED))
     hidden = {row for row, column in verdict.hidden["provider_alliance"] if column == "rated_sessions"}
     assert hidden == set(range(len(SOME)))
@@ -750,19 +747,24 @@ def test_make_hands_the_choice_on() -> None:
 
 @pytest.fixture
 def pages(asked: Warehouse, workbench: Path) -> Path:
-    """Releases of the built export, with and without providers, synthetic and, with a lower threshold, as if real."""
+    """Releases of the built export, with and without providers."""
     folder = workbench / "provider-pages"
     if not folder.exists():
-        real = workbench / "real-providers.duckdb"
-        shutil.copy(asked.db, real)
-        with duckdb.connect(str(real)) as connection:
-            connection.execute("update audit.publish set is_synthetic = false, min_cell = 5")
         assert release_of(asked.db, folder / "with", "--providers") == 0
         assert release_of(asked.db, folder / "without") == 0
-        assert release_of(real, folder / "real", "--providers") == 0
     return folder
 
 
+def released_as_if_real(asked: Warehouse, folder: Path) -> None:
+    """A release with providers, with a lower threshold."""
+    real = asked.db.with_name("real-providers.duckdb")
+    shutil.copy(asked.db, real)
+    with duckdb.connect(str(real)) as connection:
+        connection.execute("update audit.publish set is_synthetic = false, min_cell = 5")
+    assert release_of(real, folder, "--providers") == 0
+
+
+@pytest.mark.builds
 def test_the_page_shows_providers_only_if_asked(pages: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.html"
     assert report(["--release", str(pages / "with"), "--out", str(page)]) == 0
@@ -781,8 +783,11 @@ def test_the_page_shows_providers_only_if_asked(pages: Path, tmp_path: Path, cap
     assert not page.exists()
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("kind", ["with", "real"])
-def test_the_numbers_of_the_section_are_those_of_the_release(pages: Path, kind: str) -> None:
+def test_the_numbers_of_the_section_are_those_of_the_release(asked: Warehouse, pages: Path, kind: str) -> None:
+    if kind == "real":
+        released_as_if_real(asked, pages / kind)
     data = read_release(pages / kind, providers=True)
     section = re.search(r'<section id="providers".*?</section>', build_page(data), re.DOTALL)
     assert section is not None
@@ -830,6 +835,7 @@ def browser() -> Iterator[Browser]:
     found.driver.quit()
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("width", ["laptop", "phone"])
 def test_the_funnel_in_a_browser(pages: Path, browser: Browser, tmp_path: Path, width: str) -> None:
     """Points lie in the picture, its words can be read, and nothing is wider than the screen."""

@@ -38,6 +38,7 @@ def assert_same_tables(found: Marts, expected: Marts) -> None:
                 assert value == expected_value, name
 
 
+@pytest.mark.builds
 def test_a_whole_build_with_all_its_tests_passes_twice(warehouse: Warehouse) -> None:
     first = warehouse.dbt("build")
     assert first.success, first.output
@@ -48,6 +49,7 @@ def test_a_whole_build_with_all_its_tests_passes_twice(warehouse: Warehouse) -> 
     assert_same_tables(warehouse.marts(), before)
 
 
+@pytest.mark.builds
 def test_csv_and_parquet_give_the_same_tables(built: Warehouse) -> None:
     before = built.marts()
     with duckdb.connect() as connection:
@@ -65,6 +67,7 @@ def test_csv_and_parquet_give_the_same_tables(built: Warehouse) -> None:
     assert_same_tables(built.marts(), before)
 
 
+@pytest.mark.builds
 def test_a_good_build_replaces_every_table(built: Warehouse) -> None:
     before = built.marts()
     correct_an_age(built)
@@ -82,7 +85,7 @@ def test_a_good_build_replaces_every_table(built: Warehouse) -> None:
     [
         (("--select", "publish"), "marts are published by a whole build only"),
         (("--select", "publish", "eligibility"), "marts are published by a whole build only"),
-        (("--exclude", "gate_raw"), "marts are published by a whole build only"),
+        pytest.param(("--exclude", "gate_raw"), "marts are published by a whole build only", marks=pytest.mark.builds),
         (("--exclude", "audit_findings"), "gate findings is closed: 0 verdicts of this build"),
     ],
 )
@@ -110,6 +113,7 @@ def test_a_publication_that_fails_half_way_publishes_nothing(built: Warehouse) -
     assert built.marts() == before
 
 
+@pytest.mark.builds
 def test_a_crashed_validator_publishes_nothing(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     before = built.marts()
     correct_an_age(built)
@@ -124,6 +128,7 @@ def test_a_crashed_validator_publishes_nothing(built: Warehouse, monkeypatch: py
     assert built.marts() == before
 
 
+@pytest.mark.builds
 def test_a_killed_build_leaves_old_or_new_tables(built: Warehouse) -> None:
     """SIGKILL at seeded moments; after each the tables are those of one build, and the next build succeeds."""
     before = built.marts()
@@ -168,6 +173,7 @@ def test_freshness_reads_both_formats(warehouse: Warehouse) -> None:
         assert outcome.output.count("WARN freshness of raw.") == 4, "the demo export is years old"
 
 
+@pytest.mark.builds
 def test_warnings_are_shown_and_stop_nothing(built: Warehouse) -> None:
     built.rewrite("alliance_ratings", "select * replace (submitted_at - interval 30 day as submitted_at) from rows")
     outcome = built.run()
@@ -273,6 +279,7 @@ def test_suites_see_what_does_not_reconcile(built: Warehouse, case: str) -> None
     assert all(row["severity"] == "critical" for row in verdicts if (row["table_name"], row["rule"]) in expected)
 
 
+@pytest.mark.builds
 def test_paths_may_be_relative(warehouse: Warehouse) -> None:
     warehouse.raw = Path(os.path.relpath(warehouse.raw, ROOT))
     warehouse.db = Path(os.path.relpath(warehouse.db, ROOT))

@@ -137,6 +137,7 @@ def test_bad_rows_wait_in_quarantine_and_leave_it_corrected(built: Warehouse) ->
     assert built.query("select sum(quarantined) from marts.eligibility_flow") == [(0,)]
 
 
+@pytest.mark.builds
 def test_too_many_bad_rows_stop_the_build(built: Warehouse) -> None:
     good = built.marts()
     built.spoil("sessions", "status", "'done'", first("session_id", 40))
@@ -146,6 +147,7 @@ def test_too_many_bad_rows_stop_the_build(built: Warehouse) -> None:
     assert built.marts() == good
 
 
+@pytest.mark.builds
 def test_whoever_is_erased_is_nowhere(built: Warehouse) -> None:
     """The id, and every key of their rows, is looked for in every column of every table of the database."""
     erased = str(built.query("select min(participant_id) from marts.analysis_cohort")[0][0])

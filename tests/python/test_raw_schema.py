@@ -234,6 +234,7 @@ def test_a_broken_rule_closes_the_gate(built: Warehouse, place: Path, monkeypatc
     assert built.marts() == before
 
 
+@pytest.mark.builds
 def test_a_database_that_cannot_be_attached_is_named(
     built: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -146,8 +146,9 @@ def raw_verdicts(warehouse: Warehouse) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize(
     ("count", "on_bad_rows"),
     [
-        (4, "stop"),
-        (3, "quarantine"),
+        (2, "quarantine"),
+        pytest.param(3, "quarantine", marks=pytest.mark.builds),
+        pytest.param(4, "stop", marks=pytest.mark.builds),
         pytest.param(30, "stop", marks=pytest.mark.long),
         pytest.param(30, "quarantine", marks=pytest.mark.long),
     ],
@@ -156,7 +157,8 @@ def test_a_build_after_others_equals_one_from_scratch(
     warehouse: Warehouse, small_export: Path, count: int, on_bad_rows: str
 ) -> None:
     deliveries = Deliveries(warehouse, small_export, seed=count)
-    nightly, scratch = warehouse.db, warehouse.db.with_name("scratch.duckdb")
+    nightly = warehouse.db.with_name("nightly.duckdb")
+    nightly.unlink(missing_ok=True)
     variables = ("--vars", f"{{on_bad_rows: {on_bad_rows}, max_quarantined_share: 1, accept_volume_change: true}}")
     bounds = [0, 500, *(500 + 500 * step // (count - 1) for step in range(1, count))]
     for number, (low, high) in enumerate(itertools.pairwise(bounds)):
@@ -165,13 +167,14 @@ def test_a_build_after_others_equals_one_from_scratch(
             spoil_some_rows(deliveries)
         outcome = warehouse.run(*variables)
         assert outcome.success, outcome.output
+        if count == 2 and number == 0:
+            continue  # the short version: the first build is one from scratch
         found, verdicts = tables(warehouse), raw_verdicts(warehouse)
-        scratch.unlink(missing_ok=True)
-        warehouse.db = scratch
+        warehouse.db.rename(nightly)  # from scratch under the same path: dbt parses the project anew for another one
         outcome = warehouse.run(*variables)
         assert outcome.success, outcome.output
         expected, verdicts_on_all = tables(warehouse), raw_verdicts(warehouse)
-        warehouse.db = nightly
+        nightly.replace(warehouse.db)
         assert verdicts == verdicts_on_all, number
         for table in COMPARED:
             assert found[table] == expected[table], (number, table)

@@ -230,6 +230,7 @@ def test_wrong_vars_end_a_refresh_at_once(stubbed: Refresh) -> None:
         assert any(line.startswith("rapport.refresh: ") for line in lines)
 
 
+@pytest.mark.builds
 def test_the_summary_says_what_became_of_marts_and_cohort(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps of dbt on a real warehouse: rows in quarantine and warnings of the audit, then a cohort that vanishes."""
     for name, value in environment(built).items():
@@ -361,6 +362,7 @@ def test_exit_codes_of_dbt(warehouse: Warehouse) -> None:
     assert "sessions: folder exists" in printed
 
 
+@pytest.mark.builds
 def test_an_export_beyond_the_bound_is_an_error(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.target = tmp_path / "target"  # other vars: a parse of its own, the shared one stays
     code, printed = exit_code(warehouse, "source", "freshness", "--vars", "{freshness_error_hours: 72}")

@@ -308,6 +308,7 @@ def test_months_of_the_demo_export(built: Warehouse) -> None:
     assert_months_are_right(built)
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("seed", [1, 2])
 def test_months_of_random_exports(warehouse: Warehouse, seed: int) -> None:
     """Few people, so that months, types and outcomes have gaps; sessions moved years away make months of nothing."""
@@ -322,6 +323,7 @@ def test_months_of_random_exports(warehouse: Warehouse, seed: int) -> None:
     assert_months_are_right(warehouse, 6 if seed == 2 else 12)
 
 
+@pytest.mark.builds
 def test_months_of_a_golden_cohort(warehouse: Warehouse) -> None:
     shutil.rmtree(warehouse.raw)
     raw_export.write_raw_export(GOLDEN / "small", warehouse.raw)

@@ -84,6 +84,7 @@ def test_it_is_the_marts_with_types_comments_and_version(warehouse: Warehouse, s
     assert [path.name for path in served.parent.iterdir()] == [served.name]
 
 
+@pytest.mark.builds
 def test_named_marts_and_rows_of_people(warehouse: Warehouse, served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAPPORT_FILE_MODE", "0640")
     named = "{served_marts: [table_1, who5_change], serve_participants: true}"
@@ -170,6 +171,7 @@ def published(site: Site) -> str:
     return str(build)
 
 
+@pytest.mark.builds
 def test_a_reader_holds_it_open_through_two_builds(site: Site) -> None:
     """It reads the old marts on and on, no build waits for it, and the next to open finds the new ones."""
     first = published(site)
@@ -233,12 +235,14 @@ STEPS = {
     "the marts are published": ("rename", False),
     "the snapshot is in its place": ("rename", True),
 }
-OFTEN = ("it is committed and not closed", "the marts are published")
+WHEN: dict[str, pytest.MarkDecorator | tuple[()]] = {
+    "the marts are published": (),
+    "it is committed and not closed": pytest.mark.builds,
+}
+"""The other kills take longer: `make faults`."""
 
 
-@pytest.mark.parametrize(
-    "step", [pytest.param(step, marks=[] if step in OFTEN else [pytest.mark.long]) for step in STEPS]
-)
+@pytest.mark.parametrize("step", [pytest.param(step, marks=WHEN.get(step, pytest.mark.long)) for step in STEPS])
 def test_a_build_killed_at_a_step_leaves_the_old_snapshot_or_the_new_one(site: Site, step: str) -> None:
     before = published(site)
     faults.deliver(site, random.Random(3))
@@ -263,6 +267,7 @@ def serve_from(folder: Path) -> None:
     os.environ["RAPPORT_MARTS"] = str(folder / "marts.duckdb")
 
 
+@pytest.mark.builds
 def test_a_full_disk_keeps_marts_and_snapshot_as_they_were(site: Site, tmp_path: Path) -> None:
     before = site.state()
     faults.deliver(site, random.Random(4))
@@ -281,6 +286,7 @@ def test_a_full_disk_keeps_marts_and_snapshot_as_they_were(site: Site, tmp_path:
     assert build_of(place_of(site)) == published(site)
 
 
+@pytest.mark.builds
 def test_a_place_that_cannot_be_used_is_named_before_anything_is_read(warehouse: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place, message in (

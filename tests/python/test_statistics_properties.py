@@ -322,6 +322,7 @@ def test_cronbach_alpha_equals_its_definition_on_rows(seed: int, k: int) -> None
     close(ours.estimate, k / (k - 1) * (1 - items.var(axis=0, ddof=1).sum() / total), abs_=1e-9)
 
 
+@pytest.mark.builds
 @settings(bounded, max_examples=80)
 @given(st.sampled_from(list(cohorts.COHORTS)), st.integers(0, 2**32 - 1), st.floats(0.3, 1.0))
 def test_findings_of_any_part_of_a_golden_cohort_equal_scipy(name: str, seed: int, share: float) -> None:

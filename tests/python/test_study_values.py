@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import Warehouse
 
 from rapport.release import make_release
@@ -11,6 +12,7 @@ from rapport.report import read_release
 from rapport.report.page import build_page
 
 
+@pytest.mark.builds
 def test_history_parameters_and_page_name_what_a_command_set(warehouse: Warehouse, tmp_path: Path) -> None:
     outcome = warehouse.run("--vars", "{min_followup_days: 14}")
     assert outcome.success, outcome.output
@@ -26,8 +28,7 @@ def test_history_parameters_and_page_name_what_a_command_set(warehouse: Warehous
     assert "Set for this build: min_followup_days is <" in page
 
 
-def test_a_build_of_the_study_as_it_stands_names_none(warehouse: Warehouse, tmp_path: Path) -> None:
-    assert warehouse.run().success
-    assert warehouse.query("select overridden_vars from ops.builds") == [({},)]
-    make_release(warehouse.db, tmp_path / "release")
+def test_a_build_of_the_study_as_it_stands_names_none(built: Warehouse, tmp_path: Path) -> None:
+    assert built.query("select overridden_vars from ops.builds") == [({},)]
+    make_release(built.db, tmp_path / "release")
     assert "Set for this build" not in build_page(read_release(tmp_path / "release"))

@@ -71,7 +71,10 @@ def move_a_date(warehouse: Warehouse, participant: str) -> None:
     )
 
 
-@pytest.mark.parametrize("change", [flip_an_item, drop_a_session, move_a_date])
+@pytest.mark.parametrize(
+    "change",
+    [flip_an_item, *(pytest.param(change, marks=pytest.mark.builds) for change in (drop_a_session, move_a_date))],
+)
 def test_a_changed_row_is_a_named_disagreement(twin: Warehouse, change: Change) -> None:
     before = twin.marts()
     change(twin, str(twin.query(COHORT)[0][0]))
