@@ -6,7 +6,7 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -432,7 +432,16 @@ def of_small() -> Tables:
     return marts_of_golden("small", excluded=(0, 120, 0, 0, 0, 0, 0))[1]
 
 
-def mart(sizes: dict[tuple[str, str | None], tuple[int, int]], seed: int = 3) -> pd.DataFrame:
+Sizes = dict[tuple[str, str | None], tuple[int, int]]
+"""Participants of each provider, and rated sessions beyond the first of each."""
+
+
+def sizes_of(therapists: Mapping[str | None, tuple[int, int]], coaches: Mapping[str | None, tuple[int, int]]) -> Sizes:
+    types = {"therapist": therapists, "coach": coaches}
+    return {(kind, name): size for kind, providers in types.items() for name, size in providers.items()}
+
+
+def mart(sizes: Sizes, seed: int = 3) -> pd.DataFrame:
     """A mart in which providers have so many participants, and rated sessions beyond the first of each."""
     random = np.random.default_rng(seed)
     scores: dict[tuple[str, str | None], Sequence[float]] = {
@@ -443,19 +452,19 @@ def mart(sizes: dict[tuple[str, str | None], tuple[int, int]], seed: int = 3) ->
     return provider_alliance(frame)
 
 
-SIZES: dict[tuple[str, str | None], tuple[int, int]] = {
-    ("therapist", "prv_large"): (140, 300),
-    ("therapist", "prv_middle"): (42, 60),
-    ("therapist", "prv_few_more"): (21, 4),
-    ("therapist", "prv_some_more"): (17, 12),
-    ("therapist", "prv_first_only"): (16, 0),
-    ("therapist", "prv_companion"): (11, 30),
-    ("therapist", "prv_small"): (7, 20),
-    ("therapist", None): (15, 40),
-    ("coach", "prv_large"): (33, 70),
-    ("coach", "prv_other"): (28, 80),
-    ("coach", "prv_third"): (26, 90),
-}
+SIZES = sizes_of(
+    {
+        "prv_large": (140, 300),
+        "prv_middle": (42, 60),
+        "prv_few_more": (21, 4),
+        "prv_some_more": (17, 12),
+        "prv_first_only": (16, 0),
+        "prv_companion": (11, 30),
+        "prv_small": (7, 20),
+        None: (15, 40),
+    },
+    {"prv_large": (33, 70), "prv_other": (28, 80), "prv_third": (26, 90)},
+)
 
 
 def written(tmp_path: Path, frame: pd.DataFrame, **options: object) -> Path:
@@ -534,11 +543,7 @@ def test_no_figure_tells_more_than_rounded_number_and_mean(shown: pd.DataFrame, 
 
 @pytest.mark.builds
 def test_a_type_with_few_participants_has_no_row(tmp_path: Path) -> None:
-    sizes: dict[tuple[str, str | None], tuple[int, int]] = {
-        ("therapist", "a"): (4, 9),
-        ("therapist", "b"): (30, 90),
-        ("coach", "c"): (40, 90),
-    }
+    sizes = sizes_of({"a": (4, 9), "b": (30, 90)}, {"c": (40, 90)})
     found = released_providers(tmp_path, mart(sizes))
     assert found["provider_id"].tolist() == ["c"]
     assert found["note"].tolist() == [ONE_PROVIDER]
@@ -592,7 +597,7 @@ TYPES = ("teletherapy", "telecoaching", "both")
 
 
 def hidden_beside(
-    sizes: dict[tuple[str, str | None], tuple[int, int]],
+    sizes: Sizes,
     cohort: tuple[int, int, int],
     ratings: Sequence[tuple[tuple[str, ...], int, int]] = (),
 ) -> tuple[list[str], list[str]]:
@@ -608,13 +613,7 @@ def hidden_beside(
     return [names[row] for row in sorted(gone)], [names[row] for row in sorted(without)]
 
 
-SOME: dict[tuple[str, str | None], tuple[int, int]] = {
-    ("therapist", "a"): (40, 60),
-    ("therapist", "b"): (30, 60),
-    ("therapist", "c"): (20, 60),
-    ("coach", "d"): (50, 60),
-    ("coach", "e"): (40, 60),
-}
+SOME = sizes_of({"a": (40, 60), "b": (30, 60), "c": (20, 60)}, {"d": (50, 60), "e": (40, 60)})
 
 
 @pytest.mark.parametrize(
@@ -647,12 +646,7 @@ def test_few_of_the_cohort_are_not_told_by_all_participants(cohort: tuple[int, i
 
 def test_a_provider_whom_nearly_everybody_rated_goes_with_another() -> None:
     """Of 60 clients of therapists 57 rated one of them: three have not."""
-    sizes: dict[tuple[str, str | None], tuple[int, int]] = {
-        ("therapist", "a"): (57, 60),
-        ("therapist", "b"): (30, 60),
-        ("therapist", "c"): (20, 60),
-        ("coach", "d"): (50, 60),
-    }
+    sizes = sizes_of({"a": (57, 60), "b": (30, 60), "c": (20, 60)}, {"d": (50, 60)})
     assert hidden_beside(sizes, (60, 50, 0))[0] == ["therapist a", "therapist c"]
     assert hidden_beside(sizes, (70, 50, 0))[0] == []
     # All 50 of coaching rated the only coach: nobody is left over.
