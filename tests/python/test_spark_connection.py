@@ -228,6 +228,10 @@ def test_what_is_missing_is_said_with_what_to_do() -> None:
             "no permission for /data/tables/q.db: ask",
         ),
         (
+            "[_LEGACY_ERROR_TEMP_2056] Unable to clear output directory file:/data/tables/clinic.db/e prior to writing to it.",
+            "no permission for /data/tables/clinic.db/e: ask",
+        ),
+        (
             "HiveException: java.lang.RuntimeException: Unable to instantiate"
             " org.apache.hadoop.hive.ql.metadata.SessionHiveMetaStoreClient",
             "RAPPORT_SPARK_METASTORE",

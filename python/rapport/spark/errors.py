@@ -25,11 +25,12 @@ NO_FORMAT = ("DATA_SOURCE_NOT_FOUND", "UNSUPPORTED_TABLE_TYPE", "UNSUPPORTED_DAT
 NO_RIGHT = re.compile(
     r"AccessControlException|AccessDenied|PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS|Permission denied|does not have"
     r" privilege|403 Forbidden|Mkdirs failed to create|unable to create one|Unable to create database path"
+    r"|Unable to clear (?:output|partition) directory"
 )
 """Of a folder on this machine that must not be written Spark says only that nothing could be made in it."""
 PLACE = re.compile(
-    r"(?:AccessDeniedException: |FileNotFoundException: |Mkdirs failed to create |MetaException\(message:|database path"
-    r" |inode=\"?)(?:\w+:)?(/[^\s:,\"(=]+)"
+    r"(?:AccessDeniedException: |FileNotFoundException: |Mkdirs failed to create |clear \w+ directory "
+    r"|MetaException\(message:|database path |inode=\"?)(?:\w+:)?(/[^\s:,\"(=]+)"
 )
 """The file or folder that such an error is about, up to where a name could hold a value (``key=value``)."""
 NO_SERVER = re.compile(
