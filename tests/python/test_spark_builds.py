@@ -358,7 +358,7 @@ def test_java_that_is_killed_is_one_message(house: SparkHouse, warehouse: Wareho
         [java] = [pid for pid in children(process.pid) if Path(f"/proc/{pid}/comm").read_text() == "java\n"]
         os.kill(java, 9)
         said = "".join(process.communicate())
-    assert process.returncode == 1
+    assert process.returncode == 2  # the end of the build asks Spark, too, which dbt takes for an error of its own
     assert "Java, in which Spark's session runs, has ended" in said
     assert "(RAPPORT_SPARK_MEMORY)" in said
     assert "marts were not published and are as they were" in said
