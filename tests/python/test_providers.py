@@ -314,6 +314,7 @@ def test_a_build_that_fails_leaves_what_was_published(asked: Warehouse) -> None:
     assert asked.query("from marts.provider_alliance order by all") == before
 
 
+@pytest.mark.builds
 def test_what_an_unpublished_build_wrote_of_providers_goes(built: Warehouse) -> None:
     """It was asked for them and came to the mart, but not to its publication; the next one is not asked."""
     outcome = built.run("--select", "+provider_alliance", "--vars", ASKED)

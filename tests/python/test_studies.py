@@ -208,6 +208,7 @@ def test_a_wrong_study_ends_a_command_before_anything_is_read(warehouse: Warehou
     assert not warehouse.db.exists()
 
 
+@pytest.mark.builds
 def test_a_database_of_another_study_is_refused_by_its_name(
     built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
