@@ -682,6 +682,7 @@ def test_a_release_of_another_database_is_named(
     assert set(rows["note"]) == {"not compared: its build is not in the history of this warehouse"}
 
 
+@pytest.mark.builds
 def test_a_build_without_figures_after_an_erasure_is_no_other_database(
     database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
