@@ -160,6 +160,7 @@ def test_a_killed_build_leaves_old_or_new_tables(built: Warehouse) -> None:
     assert built.marts()["eligibility"] != before["eligibility"]
 
 
+@pytest.mark.builds
 def test_freshness_reads_both_formats(warehouse: Warehouse) -> None:
     for raw_format in ("parquet", "csv"):
         if raw_format == "csv":
@@ -181,6 +182,7 @@ def test_warnings_are_shown_and_stop_nothing(built: Warehouse) -> None:
     assert "Audit warning: alliance_ratings: submitted_at is not before its session (" in outcome.output
 
 
+@pytest.mark.builds
 def test_the_folder_of_the_database_is_made(warehouse: Warehouse) -> None:
     warehouse.db = warehouse.db.with_name("new") / "folder" / "rapport.duckdb"
     assert warehouse.run("--select", "audit_files", "build").success
@@ -188,6 +190,7 @@ def test_the_folder_of_the_database_is_made(warehouse: Warehouse) -> None:
     shutil.rmtree(warehouse.db.parent)
 
 
+@pytest.mark.builds
 def test_a_broken_candidate_closes_its_gate(built: Warehouse) -> None:
     """Three points an item give scores that no WHO-5 has."""
     before = built.marts()
