@@ -94,10 +94,14 @@ benchmark-spark: $(SPARK_VENV)/.runtime
 	$(SPARK_BIN)/python -m benchmarks.spark $(BENCHMARK)
 
 ## make lint      ruff, mypy and sqlfluff
+.PHONY: lint-python lint-sql
 lint: $(VENV)/.development
+	@$(MAKE) --no-print-directory --jobs 2 lint-python lint-sql
+lint-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+lint-sql:
 	$(BIN)/sqlfluff lint --processes 2 models tests/data
 
 ## make hooks     the linters before every commit, of the files that it changes (.pre-commit-config.yaml)

@@ -490,6 +490,7 @@ def test_a_good_export_passes_and_its_age_is_a_warning(
     assert "sessions          status is completed or cancelled or no_show" in printed.split("Warnings")[0]
 
 
+@pytest.mark.builds
 def test_a_fresh_export_is_not_called_stale(export: Path) -> None:
     for name in ("participants", "who5_assessments", "sessions", "alliance_ratings"):
         latest = f"from rows qualify row_number() over (partition by {KEYS[name]} order by loaded_at desc) = 1"
@@ -535,6 +536,7 @@ def test_broken_values_are_named_with_rows_and_keys_and_never_shown(
     assert "lost" not in printed
 
 
+@pytest.mark.builds
 def test_a_truncated_file_and_a_missing_column_are_findings(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = sorted((export / "sessions").glob("*.parquet"))[0]
     path.write_bytes(path.read_bytes()[:-200])
@@ -585,6 +587,7 @@ def test_what_cannot_be_checked_is_no_pass(
     assert (code, "no dbt_project.yml" in error) == (2, True)
 
 
+@pytest.mark.builds
 def test_an_audit_that_stops_without_a_verdict_is_no_pass(
     export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

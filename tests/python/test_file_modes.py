@@ -204,6 +204,7 @@ def test_nothing_is_fetched_while_a_build_runs(built: Warehouse, monkeypatch: py
     assert settings == [("autoinstall_known_extensions", "false"), ("autoload_known_extensions", "false")]
 
 
+@pytest.mark.builds
 def test_what_is_no_file_is_refused_by_a_build(built: Warehouse, tmp_path: Path) -> None:
     """A FIFO, a link that leaves the export and a file that unpacks to too much; none of them is opened."""
     import gzip

@@ -406,6 +406,7 @@ def test_retry_says_what_to_run(built: Warehouse, tmp_path: Path) -> None:
     assert built.marts() == before
 
 
+@pytest.mark.builds
 def test_a_wait_for_the_lock_says_at_once_for_whom(built: Warehouse) -> None:
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     holder = subprocess.Popen(

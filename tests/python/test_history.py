@@ -50,6 +50,7 @@ def test_every_build_is_in_the_history(built: Warehouse) -> None:
     ) == [("participants", "part-late.parquet")]
 
 
+@pytest.mark.builds
 def test_nothing_delivered_changes_nothing(built: Warehouse) -> None:
     before = built.marts()
     assert built.run().success
@@ -92,6 +93,7 @@ def test_a_share_that_jumps_stops_the_build(built: Warehouse) -> None:
     assert built.marts() == before
 
 
+@pytest.mark.builds
 def test_a_second_build_says_who_holds_the_lock(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader in another process holds the file; after the time to wait the build gives up, and when it lets go goes on."""
     before = built.marts()

@@ -207,7 +207,8 @@ def after_a_build(warehouse: Warehouse, folder: Path, summary: Path) -> str:
     return output + summary.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("on_bad_rows", [pytest.param("stop", marks=pytest.mark.builds), "quarantine"])
+@pytest.mark.builds
+@pytest.mark.parametrize("on_bad_rows", ["stop", "quarantine"])
 def test_rows_that_break_every_rule(
     logged: Warehouse, on_bad_rows: str, tmp_path: Path, summary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -529,6 +529,7 @@ def test_the_figures_of_a_type_are_those_of_the_shown_providers_as_they_are_show
         assert all(round(value, places) == value for value, places in zip(m, decimals, strict=True))
 
 
+@pytest.mark.builds
 def test_no_figure_tells_more_than_rounded_number_and_mean(shown: pd.DataFrame, tmp_path: Path) -> None:
     """Other numbers of the same fives, other missing providers, with the same means: the same release."""
     other = mart(SIZES)

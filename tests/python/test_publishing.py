@@ -181,6 +181,7 @@ def test_warnings_are_shown_and_stop_nothing(built: Warehouse) -> None:
     assert "Audit warning: alliance_ratings: submitted_at is not before its session (" in outcome.output
 
 
+@pytest.mark.builds
 def test_the_folder_of_the_database_is_made(warehouse: Warehouse) -> None:
     warehouse.db = warehouse.db.with_name("new") / "folder" / "rapport.duckdb"
     assert warehouse.run("--select", "audit_files", "build").success

@@ -172,6 +172,7 @@ def watched_run(warehouse: Warehouse, folder: Path, monkeypatch: pytest.MonkeyPa
 SCANS = {"participants": 11, "who5_assessments": 8, "sessions": 12, "alliance_ratings": 9}
 
 
+@pytest.mark.builds
 def test_a_build_reads_each_file_a_fixed_number_of_times_and_hands_python_no_table(
     warehouse: Warehouse, large_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

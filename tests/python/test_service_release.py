@@ -17,6 +17,7 @@ from rapport.release.make import make_release
 STATUSES = ("completed", "no_show", "cancelled")
 OUTCOMES = ("mean_change", "recovery_rate", "improvement_rate")
 MIN_CELL = 10
+pytestmark = pytest.mark.usefixtures("judged_once")
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from rapport.release import make_release
 from rapport.report import read_release
 from rapport.report.page import build_page
 
+pytestmark = pytest.mark.builds
 
-@pytest.mark.builds
+
 def test_history_parameters_and_page_name_what_a_command_set(warehouse: Warehouse, tmp_path: Path) -> None:
     outcome = warehouse.run("--vars", "{min_followup_days: 14}")
     assert outcome.success, outcome.output
