@@ -206,12 +206,10 @@ OLD: dict[str, tuple[int, dict[str, object]]] = {
     "means beside those of their parts": (20204, {"of_mean": lambda n, sd=None, step=1: of_mean(n, step=step)}),
     "statistics of the exact n": (20204, {"as_of_rounded_n": lambda records, base, study, step=None: None}),
 }
-SOLVED_SLOWLY = ("percentiles to two decimals", "medians to two decimals", "means beside those of their parts")
 
 
-@pytest.mark.parametrize(
-    "what", [pytest.param(what, marks=pytest.mark.builds if what in SOLVED_SLOWLY else ()) for what in OLD]
-)
+@pytest.mark.builds
+@pytest.mark.parametrize("what", OLD)
 def test_more_digits_tell_the_number_behind_a_rounded_count(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attacker solves a release with each of these; with what takes its place the numbers stay."""
     seed, instead = OLD[what]

@@ -473,6 +473,7 @@ import time:      5000 |       5000 | zipfile
     }
 
 
+@pytest.mark.builds
 def test_a_build_says_where_its_start_went(tmp_path: Path) -> None:
     write_trivial_project(tmp_path / "project", 2)
     out, output = tmp_path / "inside.json", tmp_path / "output.txt"

@@ -149,6 +149,7 @@ def test_without_a_list_the_file_and_the_log_stay(target: Warehouse, built: Ware
     assert log.count("Running with dbt=") == begun + 1
 
 
+@pytest.mark.builds
 def test_a_build_says_what_it_erased(built: Warehouse) -> None:
     """Ids listed, ids found per table, and where those stand that match nobody: padded, wrongly cased, unknown."""
     cohort = [str(row[0]) for row in built.query("select participant_id from marts.analysis_cohort order by 1 limit 2")]

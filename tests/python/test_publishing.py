@@ -160,6 +160,7 @@ def test_a_killed_build_leaves_old_or_new_tables(built: Warehouse) -> None:
     assert built.marts()["eligibility"] != before["eligibility"]
 
 
+@pytest.mark.builds
 def test_freshness_reads_both_formats(warehouse: Warehouse) -> None:
     for raw_format in ("parquet", "csv"):
         if raw_format == "csv":

@@ -188,6 +188,7 @@ def build(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, place: Path) ->
     return warehouse.run("--vars", "{raw_schema: source.clinic}")
 
 
+@pytest.mark.builds
 def test_marts_are_those_of_the_files(built: Warehouse, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = built.marts()
     raw = built.raw

@@ -146,7 +146,7 @@ def raw_verdicts(warehouse: Warehouse) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize(
     ("count", "on_bad_rows"),
     [
-        (2, "quarantine"),
+        (2, "stop"),
         pytest.param(3, "quarantine", marks=pytest.mark.builds),
         pytest.param(4, "stop", marks=pytest.mark.builds),
         pytest.param(30, "stop", marks=pytest.mark.long),
@@ -159,7 +159,12 @@ def test_a_build_after_others_equals_one_from_scratch(
     deliveries = Deliveries(warehouse, small_export, seed=count)
     nightly = warehouse.db.with_name("nightly.duckdb")
     nightly.unlink(missing_ok=True)
-    variables = ("--vars", f"{{on_bad_rows: {on_bad_rows}, max_quarantined_share: 1, accept_volume_change: true}}")
+    # The short version has the vars as they are, for which dbt has parsed the project.
+    variables = (
+        ()
+        if count == 2
+        else ("--vars", f"{{on_bad_rows: {on_bad_rows}, max_quarantined_share: 1, accept_volume_change: true}}")
+    )
     bounds = [0, 500, *(500 + 500 * step // (count - 1) for step in range(1, count))]
     for number, (low, high) in enumerate(itertools.pairwise(bounds)):
         deliveries.deliver(low, high)

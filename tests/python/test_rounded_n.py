@@ -46,7 +46,10 @@ def figures(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.apply(pd.to_numeric, errors="coerce").select_dtypes("number").astype(float)
 
 
-@pytest.mark.parametrize("cohort", ["large", "unbalanced", "tied", "small", "sex_missing", "equal_baseline", "tiny"])
+FURTHER = ("unbalanced", "tied", "small", "sex_missing", "equal_baseline", "tiny")
+
+
+@pytest.mark.parametrize("cohort", ["large", *(pytest.param(name, marks=pytest.mark.builds) for name in FURTHER)])
 def test_the_exact_n_gives_the_exact_figures(cohort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Computed with the n that it has, every figure is found again: each formula is that of the analysis."""
     monkeypatch.setattr(rescale, "middle", lambda count, base: round(count))

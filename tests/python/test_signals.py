@@ -153,7 +153,7 @@ def test_signals_of_a_release_as_text_and_as_json(
     # Without a complete month it says so, and a refresh that failed tells of none.
     assert replace(found, month=None).in_words() == ["  signals: no month of the service is complete"]
     monkeypatch.chdir(tmp_path)
-    assert refresh._signals() is None
+    assert refresh._signals(refresh.Places()) is None
     assert "no signals can be told" in capsys.readouterr().err
 
 
