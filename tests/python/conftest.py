@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,11 @@ def let_go(db: Path, seconds: float = 10) -> None:
             return  # no database, or another process holds it
         else:
             return
+
+
+def but_one_in_builds(cases: Iterable[Any], one: Any) -> list[Any]:
+    """Parameters of a test: `make test` runs one of them, `make test-builds` the others."""
+    return [pytest.param(case, marks=() if case == one else pytest.mark.builds) for case in cases]
 
 
 def first(key: str, count: int = 3) -> str:

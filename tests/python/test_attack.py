@@ -137,6 +137,7 @@ def test_without_protection_the_attacker_finds_every_small_count(tmp_path: Path)
     )
 
 
+@pytest.mark.builds
 def test_rounding_alone_does_not_protect(tmp_path: Path) -> None:
     """Without complementary suppression what is left of a total is known."""
     from released import disclose
@@ -221,6 +222,7 @@ def test_more_digits_tell_the_number_behind_a_rounded_count(what: str, monkeypat
     assert not new.unread
 
 
+@pytest.mark.builds
 def test_statistics_of_the_exact_n_do_not_agree_with_the_rounded_one(monkeypatch: pytest.MonkeyPatch) -> None:
     instead = OLD["statistics of the exact n"][1]
     assert told_of(20204, monkeypatch, **instead).unread > 3
@@ -345,6 +347,7 @@ def test_errors_of_a_type_bound_how_many_of_it_miss_a_predictor(
     assert (one.truth, one.low, one.high) == (1, 0, 1)
 
 
+@pytest.mark.builds
 def test_people_of_the_alliance_count_sessions_without_a_rating(one: Release) -> None:
     tables = read_files(one.folder)
     months = tables["service_monthly"]
@@ -356,6 +359,7 @@ def test_people_of_the_alliance_count_sessions_without_a_rating(one: Release) ->
     assert any(one.is_broken and one.name.endswith("response_rate, not") for one in found)
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("name", ["_equivalence", "_welch"])
 def test_tests_of_groups_are_made_of_the_groups(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Left as they were, they are no tests of groups of the sizes that are shown."""
@@ -508,6 +512,7 @@ def test_ratings_with_one_answer_are_told_by_those_with_two() -> None:
 RATED = {"1": 57, "2": 45, "3": 40}
 
 
+@pytest.mark.builds
 def test_reliable_and_plain_changes_are_of_one_direction() -> None:
     """90 changed reliably for the better, 83 of them by ten points: who did the one but not the other are seven."""
     publication, verdict = judged(20204)

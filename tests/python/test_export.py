@@ -231,6 +231,7 @@ def test_bars_are_merged_until_each_stands(tmp_path: Path) -> None:
     assert seen > 3, "some bars were merged"
 
 
+@pytest.mark.builds
 def test_extremes_are_percentiles_on_real_data(tmp_path: Path) -> None:
     _, tables = marts_of_golden("large", percentiles=True)
     real = released(tmp_path, tables)["table_1"]
@@ -276,6 +277,7 @@ def test_a_mean_has_no_digit_that_tells_its_parts_how_large_they_are(tmp_path: P
     assert seen >= {1.0, 0.1, 0.01}
 
 
+@pytest.mark.builds
 def test_rows_judged_and_left_out_give_no_count_back(tmp_path: Path) -> None:
     """Rows judged less rows in use are those that were left out; of participants they are people."""
     left_out = {"participants": (3, 0, 0), "sessions": (0, 60, 14), "alliance_ratings": (0, 700, 0)}
@@ -635,7 +637,7 @@ def test_one_person_more_is_not_compared(
     }
 
 
-@pytest.mark.parametrize("is_standing", [True, pytest.param(False, marks=pytest.mark.builds)])
+@pytest.mark.parametrize("is_standing", [True, further(False)])
 def test_a_first_release_of_real_data_beside_the_demos(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_standing: bool
 ) -> None:

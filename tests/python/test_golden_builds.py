@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 import pytest
 import raw_export
-from conftest import Warehouse
+from conftest import Warehouse, but_one_in_builds
 from sufficient_statistics import GOLDEN, cohorts
 from test_providers import ASKED, assert_agrees_with_r
 from test_statistics_golden import ABSOLUTE, FIGURES, FIT_FIGURES, RELATIVE
@@ -69,9 +69,7 @@ def assert_sensitivity_agrees(db: Path, path: Path) -> None:
     assert ours.loc[~lacking & ~only_estimate, "note"].isna().all()
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "small" else pytest.mark.builds) for name in NAMES]
-)
+@pytest.mark.parametrize("name", but_one_in_builds(NAMES, "small"))
 def test_a_whole_build_agrees_with_r(warehouse: Warehouse, name: str) -> None:
     """With the alliance by provider, which a build has if it is asked."""
     shutil.rmtree(warehouse.raw)

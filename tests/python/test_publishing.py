@@ -190,6 +190,7 @@ def test_the_folder_of_the_database_is_made(warehouse: Warehouse) -> None:
     shutil.rmtree(warehouse.db.parent)
 
 
+@pytest.mark.builds
 def test_a_broken_candidate_closes_its_gate(built: Warehouse) -> None:
     """Three points an item give scores that no WHO-5 has."""
     before = built.marts()

@@ -864,6 +864,7 @@ def test_pictures_of_own_data_speak_of_the_main_analysis(page: str) -> None:
         assert f"{label} (main analysis)" in words_of(page)
 
 
+@pytest.mark.builds
 def test_the_twin_is_compared_with_the_paper(of_400: Tables) -> None:
     printed = {
         "figure_id": "f",
@@ -930,6 +931,7 @@ def test_the_page_of_real_data_is_its_release(protected: Published, protected_pa
             assert number == 0 or (number >= 12 and number % 5 == 2), source
 
 
+@pytest.mark.builds
 def test_a_rounded_number_of_people_in_the_flow_says_so(
     protected: Published, page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
