@@ -61,7 +61,7 @@
     {%- for column in columns %}
         {%- set type = type_of(column.data_type) %}
         {%- if found.get(column.name) != kinds.get(type, type) %}
-            {%- do wrong.append(column.name ~ ' is ' ~ found.get(column.name, 'missing') ~ ', its contract says ' ~ column.data_type) %}
+            {%- do wrong.append(column.name ~ ' is ' ~ found.get(column.name, 'missing') ~ ', its contract says ' ~ type) %}
         {%- endif %}
     {%- endfor %}
     {%- set known = columns | map(attribute='name') | list %}

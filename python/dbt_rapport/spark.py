@@ -196,8 +196,12 @@ def _open(cls: Any, connection: Any) -> Any:
         except (SparkSessionError, SparkSettingError) as error:
             connection.state = ConnectionState.FAIL
             raise DbtRuntimeError(str(error)) from error
+    was_open = connection.state == ConnectionState.OPEN
     try:
-        return _dbts_open(cls, connection)
+        opened = _dbts_open(cls, connection)
+        if not was_open and connection.credentials.method != "session":
+            _set_semantics(opened.handle)
+        return opened
     except FailedToConnectError as error:
         why = explained(error)
         raise FailedToConnectError(f"{why}; nothing was read") if why else error from None
@@ -205,6 +209,14 @@ def _open(cls: Any, connection: Any) -> Any:
         raise
     except Exception as error:
         raise SparkFailure(error) from None
+
+
+def _set_semantics(handle: Any) -> None:
+    """On a server, which keeps what a client sends with its connection from Spark: as statements."""
+    for name, value in SEMANTICS.items():
+        cursor = handle.cursor()
+        cursor.execute(f"set {name}={value}")
+        cursor.fetchall()
 
 
 class SparkFailure(DbtDatabaseError):

@@ -191,6 +191,23 @@ def test_values_of_a_server_are_those_of_a_session() -> None:
     assert spark_literal(-0.0, "double") == "cast('-0.0' as double)"
 
 
+def test_a_map_of_a_server_has_the_types_of_its_query() -> None:
+    """PyHive says MAP_TYPE, and gives the values as JSON."""
+    asked = []
+
+    def run(statement: str) -> tuple[list[tuple[str, str]], list[tuple[object, ...]]]:
+        asked.append(statement)
+        if statement.startswith("describe query"):
+            described = [("n", "bigint", None), ("files", "map<string,bigint>", None), ("l", "array<string>", None)]
+            return [("col_name", "STRING_TYPE"), ("data_type", "STRING_TYPE"), ("comment", "STRING_TYPE")], described
+        return [("n", "BIGINT_TYPE"), ("files", "MAP_TYPE"), ("l", "ARRAY_TYPE")], [(1, '{"sessions":2}', '["a"]')]
+
+    found = SparkConnection(run).run("select n, files, l from ops.builds")
+    assert [column[1] for column in found.description] == ["BIGINT", "MAP(VARCHAR, BIGINT)", "VARCHAR[]"]
+    assert found.to_arrow_table().to_pylist() == [{"n": 1, "files": [("sessions", 2)], "l": ["a"]}]
+    assert len(asked) == 2
+
+
 def test_what_is_missing_is_said_with_what_to_do() -> None:
     for text, expected in (
         (

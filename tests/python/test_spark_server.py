@@ -77,6 +77,9 @@ class Server:
             "spark.driver.host": "127.0.0.1",
             "spark.ui.enabled": "false",
             "spark.sql.shuffle.partitions": "4",
+            # What a build sets whatever a server says.
+            "spark.sql.ansi.enabled": "false",
+            "spark.sql.session.timeZone": "America/New_York",
             # A machine that has slept does not take its own session for lost.
             "spark.executor.heartbeatInterval": "1h",
             "spark.network.timeout": "24h",

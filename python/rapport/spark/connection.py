@@ -35,6 +35,7 @@ BATCH_ROWS = 1000
 PARSED_BY_DUCKDB = "select json_serialize_sql("
 """What is asked of DuckDB's parser, and of no table."""
 DESCRIBE = "describe "
+NESTED = ("map", "array")
 ASKED_BY_SQLALCHEMY = "select current_schema()"
 """What it asks of every new connection; nothing here goes by the answer."""
 
@@ -62,6 +63,10 @@ class SparkConnection(Cursor):
         except Exception as error:
             raise as_duckdb(error) from None
         self._columns = [(name, spark_name(type_)) for name, type_ in columns]
+        if any(kind in NESTED for _, kind in self._columns):
+            # The client of a server does not say of what a map or a list is.
+            described = {str(row[0]): spark_name(row[1]) for row in self._run(f"describe query {statement}")[1]}
+            self._columns = [(name, described.get(name, kind)) for name, kind in self._columns]
         kinds = [type_ for _, type_ in self._columns]
         self._rows = [
             tuple(python_value(value, kind, is_local=self._is_session) for value, kind in zip(row, kinds, strict=True))
