@@ -58,3 +58,12 @@
 {% macro end_build(results) %}
     {{ return(adapter.dispatch('end_build', 'rapport')(results)) }}
 {% endmacro %}
+
+{#- What the next build is compared with: the counts of this one, and whether its people are invented. -#}
+{% macro volumes_to_keep() -%}
+    select table_name, measure, counted, total from {{ ref('volumes') }}
+    union all
+    select 'export', '{{ invented_people() }}', case when is_synthetic then 1 else 0 end, 1 from {{ ref('build') }}
+{%- endmacro %}
+
+{% macro invented_people() %}{{ return('invented people') }}{% endmacro %}

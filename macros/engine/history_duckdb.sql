@@ -122,11 +122,8 @@
     insert into ops.volumes by name
     select
         '{{ invocation_id }}' as build_id,
-        table_name,
-        measure,
-        counted,
-        total
-    from {{ ref('volumes') }};
+        *
+    from ({{ volumes_to_keep() }}) as kept;
     insert into ops.part_files by name
     select
         '{{ invocation_id }}' as build_id,

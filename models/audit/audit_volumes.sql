@@ -1,4 +1,4 @@
--- Against the last published build no table shrinks, and no share moves, by more than the bounds; a first build has nothing to compare with.
+-- Against the last published build no table shrinks, no share moves, by more than the bounds, and invented people do not take the place of real ones; a first build has nothing to compare with.
 with
 
 volumes as (
@@ -42,6 +42,17 @@ compared as (
 
 ),
 
+people as (
+
+    select
+        build.is_synthetic,
+        earlier.counted = 1 as was_synthetic,
+        build.raw_folder
+    from {{ ref('build') }} as build
+    left join earlier on earlier.table_name = 'export' and earlier.measure = '{{ invented_people() }}'
+
+),
+
 verdicts as (
 
     select
@@ -66,6 +77,17 @@ verdicts as (
         round(100 * earlier_share, 1) || '% in the last published build, now ' || round(100 * share, 1) || '%' as detail
     from compared
     where measure <> 'rows'
+    union all
+    select
+        'export' as table_name,
+        'invented people do not take the place of real ones' as rule,
+        case when was_synthetic is null then null else was_synthetic or not is_synthetic end as passed,
+        1 as evaluated,
+        1 as unexpected,
+        case when was_synthetic then 'invented' else 'real' end
+        || ' people in the last published build, now '
+        || case when is_synthetic then 'invented ones, from ' || raw_folder || ' (RAPPORT_RAW)' else 'real ones' end as detail
+    from people
 
 ),
 

@@ -194,6 +194,30 @@ def test_a_cohort_that_vanishes_closes_the_gate_with_the_flow(built: Warehouse) 
 
 
 @pytest.mark.builds
+def test_invented_people_do_not_take_the_place_of_real_ones(warehouse: Warehouse) -> None:
+    """Who forgets to name the export would publish the demo over the service's own findings."""
+    declared = (warehouse.raw / "_synthetic.json").rename(warehouse.raw.with_name("declared.json"))
+    first = warehouse.run()
+    assert first.success, first.output
+    before = warehouse.marts()
+    declared.rename(warehouse.raw / "_synthetic.json")
+    outcome = warehouse.run()
+    assert not outcome.success
+    assert "gate accepted is closed" in outcome.output
+    assert (
+        "export: invented people do not take the place of real ones (1 failing) - real people in the last published"
+        f" build, now invented ones, from {warehouse.raw} (RAPPORT_RAW); if this is right, build once with"
+    ) in last_lines(outcome.output)
+    assert warehouse.marts() == before
+    accepted = warehouse.run("--vars", "{accept_volume_change: true}")
+    assert accepted.success, accepted.output
+    # The other way round it is what everybody does who has tried the demo first.
+    (warehouse.raw / "_synthetic.json").unlink()
+    outcome = warehouse.run()
+    assert outcome.success, outcome.output
+
+
+@pytest.mark.builds
 def test_a_cohort_that_shrinks_beyond_the_bound_closes_the_gate(built: Warehouse) -> None:
     before = built.marts()
     eligible = [row[0] for row in built.query("select participant_id from marts.analysis_cohort order by 1")]
