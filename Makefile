@@ -27,9 +27,10 @@ WITH_PROVIDERS = $(if $(PROVIDERS),--providers)
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
 
-## make build     the environment, `dbt build` on the demo export, release, report, then where to look (STUDY=name: another study)
+## make build     the environment, `dbt build` on the demo export, release, report, then where to look (STUDY=name: another study;
+##                VARS='{...}' sets vars for this once)
 build: $(VENV)/.runtime
-	$(BIN)/dbt build
+	$(BIN)/dbt build $(WITH_VARS)
 	$(BIN)/python -m rapport.release --out $(RELEASE)
 	$(BIN)/python -m rapport.report $(REPORTED)
 	@echo
@@ -62,7 +63,7 @@ freshness: $(VENV)/.runtime
 publish: $(VENV)/.runtime
 	@$(BIN)/dbt --no-use-colors --quiet build --exclude-resource-type unit_test $(WITH_VARS)
 
-WITH_VARS = $(if $(VARS),--vars '$(VARS)')
+WITH_VARS = $(if $(VARS),--vars '$(subst ','\'',$(VARS))')
 
 ## make test      linters, type checker, and the tests: of every area at least one whole build (within 8 minutes on 2 cores)
 test: lint

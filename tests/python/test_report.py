@@ -999,6 +999,40 @@ def test_a_picture_says_so_where_a_row_has_no_figure(protected: Published) -> No
         assert words.count("withheld") == words.count("not estimated") == 1, words
 
 
+def test_below_the_numbers_behind_a_picture_stands_why_some_are_missing(of_400: Tables) -> None:
+    """One note for each reason, of all that it is true of; what has every figure has none."""
+    none = {"estimate": None, "ci_low": None, "ci_high": None, "suppressed_columns": None}
+    separation = "separation: in some classes everybody rated, or nobody did"
+    for row in of_400["sensitivity_results"]:
+        row |= {"n": 87, "estimate": 2.0, "ci_low": 0.2, "ci_high": 3.8, "note": None}
+    of_sensitivity(of_400, "alliance_rater_weighted", "alliance", **none, note=separation)
+    of_sensitivity(of_400, "alliance_clustered", "alliance", ci_low=None, ci_high=None, note="one provider < 2")
+    for days in (7, 28):
+        cell = f"cutoff=28,min_days={days},alliance=first"
+        of_sensitivity(of_400, "definition_grid", cell, **none, note="too few rows: 4 for 6 coefficients")
+    of_sensitivity(of_400, "alliance_hc3", "alliance", **none | {"n": None, "suppressed_columns": "n,estimate,ci_low"})
+    data = Published(of_400, _built["400"][0].manifest | {"protection": "applied"})
+    found = {picture.name: picture for aim in firmness(data).values() for picture in aim.pictures}
+    assert [note.text for note in found["firm-3"].numbers.notes] == [
+        "Robust errors (HC3): hidden, because it would tell of a small number of people.",
+        "Errors by main provider (CR1): one provider < 2.",
+        f"Weighted by the chance to rate: {separation}.",
+        "Baseline ≤ 28, ≥ 7 days, first alliance; Baseline ≤ 28, ≥ 28 days, first alliance:"
+        " too few rows: 4 for 6 coefficients.",
+    ]
+    assert found["firm-2"].numbers.notes == found["firm-2-rates"].numbers.notes == []
+    page = build_page(data)
+    numbers = page[page.index('id="firm-3"') :].partition("</details>")[0].partition("</table>")[2]
+    notes = re.findall(r'<p class="note">(.*?)</p>', numbers)
+    assert [unescape(re.sub("<[^>]+>", "", note)) for note in notes] == [
+        note.text for note in found["firm-3"].numbers.notes
+    ]
+    assert "one provider &lt; 2" in notes[1]
+    # Where nothing is missing, the table ends the numbers.
+    rates = page[page.index('id="firm-2-rates"') :].partition("</details>")[0]
+    assert 'class="note"' not in rates
+
+
 def test_the_trajectory_ends_with_the_last_number_that_is_shown(protected: Published) -> None:
     """Where later numbers are withheld no axis is drawn for them; on a phone the long title has two lines."""
     rows = []

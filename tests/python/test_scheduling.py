@@ -42,7 +42,7 @@ esac
 
 
 class Refresh:
-    """`make refresh` from elsewhere in the environment that cron gives, with programs that only note their calls."""
+    """`make refresh`, or another target, from elsewhere in the environment that cron gives; programs only note their calls."""
 
     def __init__(self, folder: Path) -> None:
         self.venv, self.calls = folder / "venv", folder / "calls"
@@ -52,11 +52,13 @@ class Refresh:
             (self.venv / "bin" / name).chmod(0o755)
         (self.venv / ".runtime").touch()
 
-    def run(self, *arguments: str, broken: str = "", code: int = 7, mode: str = "") -> tuple[int, list[str], list[str]]:
+    def run(
+        self, *arguments: str, target: str = "refresh", broken: str = "", code: int = 7, mode: str = ""
+    ) -> tuple[int, list[str], list[str]]:
         """Exit code, programs called, lines printed; the call that begins with `broken` ends with exit code `code`."""
         self.calls.write_text("", encoding="utf-8")
         done = subprocess.run(
-            ["make", "--no-print-directory", "-C", ROOT, f"VENV={self.venv}", "refresh", *arguments],
+            ["make", "--no-print-directory", "-C", ROOT, f"VENV={self.venv}", target, *arguments],
             env={
                 "PATH": "/usr/bin:/bin",
                 "PYTHONPATH": str(ROOT / "python"),
@@ -187,6 +189,29 @@ def test_the_summary_is_for_its_owner_only(stubbed: Refresh, given: str, expecte
     """It names the build and its numbers; whoever else may read it is named."""
     assert stubbed.run(mode=given)[0] == 0
     assert stat.S_IMODE(SUMMARY.stat().st_mode) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        ("build", "dbt build"),
+        ("publish", "dbt --no-use-colors --quiet build --exclude-resource-type unit_test"),
+        ("freshness", "dbt --no-use-colors --log-level warn source freshness"),
+    ],
+)
+def test_vars_reach_dbt_as_they_are_given(stubbed: Refresh, target: str, command: str) -> None:
+    for given in ("", "{min_sessions: 3, home_country: 'DE'}", '{"study_start": "2021-01-01"}'):
+        code, calls, lines = stubbed.run(*([f"VARS={given}"] if given else []), target=target)
+        assert code == 0, lines
+        assert calls[0].strip() == (f"{command} --vars {given}" if given else command)
+        assert len(calls) == (3 if target == "build" else 1)
+
+
+def test_the_help_says_which_targets_take_vars(stubbed: Refresh) -> None:
+    text = "\n".join(stubbed.run(target="help")[2])
+    told = {words.split()[1] for words in re.split(r"\n(?=make )", text) if "VARS=" in words}
+    taking = set(re.findall(r"^([a-z-]+):.*\n(?:\t.*\n)*?\t.*\$\(WITH_VARS\)", MAKEFILE, re.MULTILINE))
+    assert {"build", "publish"} <= told <= taking
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -132,6 +132,24 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         "eligibility.adult.phrase",
         "{age} is no value of the criterion; allowed is one of years",
     ),
+    "wording of a value without a name": (
+        "{sessions:session|sessions}",
+        "{meetings:session|sessions}",
+        "eligibility.session.phrase",
+        "{meetings} is no value of the criterion; allowed is one of sessions",
+    ),
+    "one wording": (
+        "{sessions:session|sessions}",
+        "{sessions:session}",
+        "eligibility.session.phrase",
+        "its braces hold no name; allowed is {name} or {name:words for 1|words for other numbers}",
+    ),
+    "two wordings of a reason": (
+        "{reason: too few completed sessions in the study window}",
+        '{reason: "too few {sessions:a|b} sessions"}',
+        "eligibility.session.reasons.1.reason",
+        "{sessions:…|…} in a reason; allowed is {sessions}, or two wordings in another text",
+    ),
     "no YAML": ("home_country: US\n", "home_country: [US\n", "", "no YAML"),
 }
 
@@ -249,6 +267,37 @@ def test_a_var_of_the_command_line_replaces_the_value_of_the_study_and_is_told()
     again = Study.of(json.dumps(study.definition))
     assert again == study
     assert again.regressions == study.regressions
+
+
+@pytest.mark.parametrize("name", [PUBLISHED, "phq9_example"])
+@pytest.mark.parametrize(
+    ("sessions", "label", "phrase", "description"),
+    [
+        (
+            1,
+            "With a completed session in the study window",
+            "with at least 1 session",
+            "at least one completed session in the study window.",
+        ),
+        (
+            3,
+            "With at least 3 completed sessions in the study window",
+            "with at least 3 sessions",
+            "at least 3 completed sessions in the study window.",
+        ),
+    ],
+)
+def test_what_is_said_of_a_criterion_follows_its_value(
+    name: str, sessions: int, label: str, phrase: str, description: str
+) -> None:
+    """The published study says what it always said; `--vars '{min_sessions: 3}'` is seen in flow, methods and columns."""
+    study = check_vars(ROOT, {"study": name, "min_sessions": sessions}).study
+    [one] = [one for one in study.criteria if one.id == "session"]
+    assert [filled(text, one.values) for text in (one.label, one.phrase, one.description)] == [
+        label,
+        phrase,
+        description,
+    ]
 
 
 def test_what_a_suite_names_of_the_study_is_put_in_its_place() -> None:

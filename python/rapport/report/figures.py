@@ -40,10 +40,11 @@ TYPES = CARE_TYPES
 
 @dataclass(frozen=True, slots=True)
 class NumbersBehind:
-    """The figures that a picture draws."""
+    """The figures that a picture draws, and why some of them are missing."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Part]]
+    notes: Sequence[Rich] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def _row(data: Published, analysis: str, term: str) -> Record:
 
 
 def _literal(text: str) -> Rich:
-    return Rich(f"<span data-literal>{text}</span>", text)
+    return Rich(f"<span data-literal>{plain(text).html}</span>", text)
 
 
 def _limits(record: Record, decimals: int = 2) -> Rich:
@@ -97,8 +97,19 @@ def _specifications(
         ]
         for variant in variants
     ]
-    numbers = NumbersBehind(("Variant", "n", unit, "Interval"), rows)
+    numbers = NumbersBehind(("Variant", "n", unit, "Interval"), rows, _why(variants))
     return Picture(name, title, alternative, wide, narrow, numbers)
+
+
+def _why(variants: Sequence[_Variant]) -> list[Rich]:
+    """Return why figures of the variants are missing: a note for each reason, with all variants that it is true of."""
+    found: dict[str, list[Part]] = {}
+    for variant in variants:
+        record = variant.record
+        if any(record.number(column).value is None for column in ("n", "estimate", "ci_low", "ci_high")):
+            found.setdefault(why_missing(record), []).append(_literal(variant.label))
+    # A reason may name the rows and coefficients that it counts.
+    return [rich("{which}: {why}.", which=joined(which, "; "), why=_literal(why)) for why, which in found.items()]
 
 
 def _draw_variants(axes: Axes, variants: Sequence[_Variant], *, narrow: bool, scale: float = 1.0) -> None:
@@ -317,7 +328,7 @@ def _rates(variants: Sequence[_Variant]) -> Picture:
         for variant in variants
     ]
     alternative = plain("Shares with Wilson's 95% intervals; reliable is a change beyond the error of measurement.")
-    numbers = NumbersBehind(("Outcome", "n", "Percent", "95% CI"), rows)
+    numbers = NumbersBehind(("Outcome", "n", "Percent", "95% CI"), rows, _why(variants))
     return Picture(name, title, alternative, wide, narrow, numbers)
 
 

@@ -21,6 +21,8 @@ from rapport.studies.definition import (
     FOLLOWUP,
     INTERACTION,
     filled,
+    forms,
+    has_other_braces,
     placeholders,
     steps_to,
 )
@@ -201,12 +203,16 @@ def _criteria(content: Any) -> Iterator[Fault]:
         values = one.get("values") or {}
         texts = {key: one[key] for key in ("condition", "label", "phrase", "description") if key in one}
         for key, text in texts.items():
-            for name in placeholders(text):
+            for name in dict.fromkeys([*placeholders(text), *(forms(text) if key != "condition" else ())]):
                 if name not in values:
                     yield (*place, key), f"{{{name}}} is no value of the criterion", one_of(list(values))
+            if key != "condition" and has_other_braces(text):
+                yield (*place, key), "its braces hold no name", "{name} or {name:words for 1|words for other numbers}"
         reasons = one["reasons"]
         for i, reason in enumerate(reasons):
             at = (*place, "reasons", i)
+            for name in forms(reason["reason"]):
+                yield (*at, "reason"), f"{{{name}:…|…}} in a reason", f"{{{name}}}, or two wordings in another text"
             for key, text in reason.items():
                 for name in placeholders(text):
                     if name not in values:

@@ -26,6 +26,7 @@ SPREAD: Mapping[str, tuple[float, ...]] = {"low": (-1.0,), "mean": (0.0,), "high
 """z-scores at which the slope is shown along a number."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_FORM = re.compile(r"\{(\w+):((?:[^{}|]|\{\w+\})*)\|((?:[^{}|]|\{\w+\})*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Instrument:
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """A criterion of eligibility; texts and SQL may name its values in braces.
+
+    Label, phrase and description are worded for its values.
 
     Attributes:
         id: its name.
@@ -347,9 +350,9 @@ class Study:
             Criterion(
                 one["id"],
                 one["flag"],
-                one["label"],
-                one.get("phrase", one["label"]),
-                one["description"],
+                worded(one["label"], one.get("values") or {}),
+                worded(one.get("phrase", one["label"]), one.get("values") or {}),
+                worded(one["description"], one.get("values") or {}),
                 f"criterion_{one['id']}" if "model" in one else one["condition"],
                 one.get("values") or {},
                 one.get("waits_for"),
@@ -596,6 +599,21 @@ def filled(text: str, values: Mapping[str, Any]) -> str:
 def placeholders(text: str) -> list[str]:
     """Return the names in braces of a text."""
     return _PLACEHOLDER.findall(text)
+
+
+def worded(text: str, values: Mapping[str, Any]) -> str:
+    """Return a text with each ``{name:words|other words}`` replaced: by the first words if the value is 1."""
+    return _FORM.sub(lambda match: match[2] if values.get(match[1]) == 1 else match[3], text)
+
+
+def forms(text: str) -> list[str]:
+    """Return the names whose values :func:`worded` asks for."""
+    return [match[1] for match in _FORM.finditer(text)]
+
+
+def has_other_braces(text: str) -> bool:
+    """Whether a text has braces that are neither a name nor two wordings."""
+    return bool(re.search("[{}]", _PLACEHOLDER.sub("", _FORM.sub("", text))))
 
 
 def steps_to(document: Any, place: str) -> tuple[str | int, ...] | None:
