@@ -86,7 +86,10 @@ verdicts as (
         1 as unexpected,
         case when was_synthetic then 'invented' else 'real' end
         || ' people in the last published build, now '
-        || case when is_synthetic then 'invented ones, from ' || raw_folder || ' (RAPPORT_RAW)' else 'real ones' end as detail
+        || case
+            when is_synthetic then 'invented ones, from ' || raw_folder || ' (RAPPORT_RAW)'
+            else 'real ones'
+        end as detail
     from people
 
 ),
