@@ -77,7 +77,7 @@ def test_a_night_builds_without_unit_tests_and_a_change_is_built_with_them() -> 
     assert commands_of("publish")[0][3:] == ["build", "--exclude-resource-type", "unit_test", "$(WITH_VARS)"]
     [publish] = [step for step in refresh.STEPS if step.name == "publish"]
     assert publish.command[-3:] == ("build", "--exclude-resource-type", "unit_test")
-    assert commands_of("build")[0] == [".venv/bin/dbt", "build"]
+    assert commands_of("build")[0] == [".venv/bin/dbt", "build", "$(WITH_VARS)"]
     assert "make build" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from sensitivity_statistics import facts, sensitivity_results, variant_sums
 from sufficient_statistics import GOLDEN, PUBLISHED, cohorts
 from test_statistics_golden import ABSOLUTE, RELATIVE
@@ -144,6 +146,38 @@ def test_without_sex_among_the_covariates_its_analyses_are_the_model_of_all_posi
     pd.testing.assert_frame_equal(without, published)
 
 
+def test_the_grid_of_definitions_is_the_same_whatever_the_cut_off() -> None:
+    """One of its cells is the main analysis of the published study, and none that of a study with the cut-off 36."""
+    people = cohort_of("large")
+    design = sensitivity.Design(PUBLISHED)
+    grids, mains = {}, {}
+    for cutoff in (28, 36):
+        variants = variant_sums(people.assign(positive=people["baseline_score"] <= cutoff))
+        grids[cutoff] = model_of(variants, PUBLISHED, "definition_grid")
+        whole = sensitivity._read_variants(variants, design).sample(alliance="alliance_mean")
+        main = sensitivity._one_coefficient(whole.cross_products(design.terms), "alliance")
+        mains[cutoff] = (main.n, main.estimate)
+    pd.testing.assert_frame_equal(grids[28], grids[36])
+    assert len(grids[36]) == 18
+    cells = {term: (row["n"], row["estimate"]) for term, row in grids[36].iterrows()}
+    assert [term for term, cell in cells.items() if cell == mains[28]] == ["cutoff=28,min_days=7,alliance=mean"]
+    assert mains[28][1] == ours("large").loc[("alliance_hc3", "alliance"), "estimate"]
+    assert mains[36][0] > mains[28][0]
+    assert mains[36] not in cells.values()
+
+
+def test_the_pages_name_the_cut_offs_of_the_grid() -> None:
+    words = re.sub(r"\s+", " ", (ROOT / "docs/sensitivity.md").read_text(encoding="utf-8"))
+    low, high = sensitivity.CUTOFFS
+    first, second, third = sensitivity.MIN_DAYS
+    assert f"baseline up to {low} or up to {high}, at least {first}, {second} or {third} days to the follow-up" in words
+    words = re.sub(r"\s+", " ", (ROOT / "docs/adapt.md").read_text(encoding="utf-8"))
+    assert (
+        f"cut-offs are always {low} and {high}, its shortest follow-ups {first}, {second} and {third} days. With another"
+        " cut-off (36, say) none of its cells is the main analysis."
+    ) in words
+
+
 def test_the_reference_of_sex_is_the_study_s() -> None:
     document = copy.deepcopy(dict(PUBLISHED.document))
     for one in document["covariates"]:
@@ -162,11 +196,15 @@ def test_the_reference_of_sex_is_the_study_s() -> None:
     ]
 
 
-def variant_sums_of(name: str) -> pd.DataFrame:
+def cohort_of(name: str) -> pd.DataFrame:
     participants, ratings = cohorts.read(name)
     sessions = pd.read_csv(GOLDEN / name / "sessions.csv", dtype={"participant_id": str, "provider_id": object})
     people = facts(participants, ratings, sessions)
-    return variant_sums(people[people["alliance_mean"].notna()])
+    return people[people["alliance_mean"].notna()]
+
+
+def variant_sums_of(name: str) -> pd.DataFrame:
+    return variant_sums(cohort_of(name))
 
 
 def model_of(variants: pd.DataFrame, study: Study, analysis: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import stat
@@ -82,6 +83,28 @@ def test_it_is_the_marts_with_types_comments_and_version(warehouse: Warehouse, s
     assert not_null == [(False,)]
     assert stat.S_IMODE(served.stat().st_mode) == 0o600
     assert [path.name for path in served.parent.iterdir()] == [served.name]
+
+
+@pytest.mark.parametrize("name", ["marts", "klinik-marts"])
+def test_the_pages_way_to_read_it_fits_every_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In three lines of Python, and opened as the main database, where only one of two names is that of a table."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(f"warehouse/{name}.duckdb")
+    path.parent.mkdir()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f'create schema "{name}".marts')
+        connection.execute(f'create table "{name}".marts.table_1 as select 20201 as seen')
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(lines.replace("warehouse/marts.duckdb", str(path)), {})
+    assert "20201" in capsys.readouterr().out
+    works, fails = {"marts": ("marts.marts", "marts"), "klinik-marts": ("marts", "marts.marts")}[name]
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute(f"select seen from {works}.table_1").fetchall() == [(20201,)]
+        with pytest.raises((duckdb.BinderException, duckdb.CatalogException)):
+            connection.execute(f"select seen from {fails}.table_1")
 
 
 @pytest.mark.builds

@@ -18,6 +18,7 @@ from rapport.project_vars import check_vars
 from rapport.studies import Study, StudyError, load_study, study_names
 from rapport.studies.__main__ import main
 from rapport.studies.definition import filled
+from rapport.studies.facts import ANSWERS
 from rapport.studies.parameters import ParameterError, resolved
 
 PUBLISHED = "sagui_henson_2022"
@@ -50,6 +51,31 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         "    sql: gender\n",
         "groupings.sex.sql",
         'its SQL fails: Binder Error: Referenced column "gender" not found',
+    ),
+    "column nearly right": (
+        "    sql: sex\n",
+        "    sql: sexe\n",
+        "groupings.sex.sql",
+        'Referenced column "sexe" not found in FROM clause!; did you mean sex?; allowed is SQL over participant_id, ',
+    ),
+    "column of a table nearly right": (
+        "condition: age_years >= {age}",
+        "condition: facts.Age_Year >= {age}",
+        "eligibility.adult.condition",
+        "; did you mean age_years?; allowed is SQL over ",
+    ),
+    "sessions nearly right": (
+        "condition: total_sessions >= {sessions}",
+        "condition: total_session >= {sessions}",
+        "eligibility.session.condition",
+        'Referenced column "total_session" not found in FROM clause!; did you mean total_sessions?; allowed is SQL over'
+        " total_sessions, as it waits for sessions; without waits_for over participant_id, registered_at, ",
+    ),
+    "another column than a criterion waits for": (
+        "condition: total_sessions >= {sessions}",
+        "condition: rated_sessions >= {sessions}",
+        "eligibility.session.condition",
+        'Referenced column "rated_sessions" not found in FROM clause!; allowed is SQL over total_sessions, as it waits for',
     ),
     "criterion whose SQL fails": (
         "condition: age_years >= {age}",
@@ -267,6 +293,19 @@ def test_a_var_of_the_command_line_replaces_the_value_of_the_study_and_is_told()
     again = Study.of(json.dumps(study.definition))
     assert again == study
     assert again.regressions == study.regressions
+
+
+def test_every_column_that_a_criterion_may_name_is_listed(project: Path) -> None:
+    """Those that docs/adapt.md names: what is known of a participant before the criteria are judged."""
+    spoil(project, "condition: age_years >= {age}", "condition: shoe_size >= {age}")
+    with pytest.raises(StudyError) as error:
+        load_study(project, PUBLISHED)
+    [line] = [line for line in str(error.value).splitlines() if ", eligibility.adult.condition: " in line]
+    listed = line.partition("; allowed is SQL over ")[2].split(", ")
+    facts = yaml.safe_load((project / "models/rules/_rules.yml").read_text(encoding="utf-8"))["models"]
+    [columns] = [one["columns"] for one in facts if one["name"] == "participant_facts"]
+    assert listed == [one["name"] for one in columns if one["name"] not in ANSWERS]
+    assert "did you mean" not in line
 
 
 @pytest.mark.parametrize("name", [PUBLISHED, "phq9_example"])

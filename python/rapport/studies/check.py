@@ -350,6 +350,11 @@ def sql_faults(document: Document, facts: Facts) -> list[str]:
             columns = {"total_sessions": "bigint"} if one.get("waits_for") == "sessions" else joined
             wrong = facts.objection(filled(one["condition"], values), columns, "boolean")
             if wrong:
+                if columns is not joined and wrong[1].startswith("SQL over"):
+                    wrong = (
+                        wrong[0],
+                        f"{wrong[1]}, as it waits for sessions; without waits_for over {', '.join(joined)}",
+                    )
                 found.append(document.fault((*place, "condition"), *wrong))
             if "rule" in one and not wrong:
                 wrong = facts.objection(filled(one["condition"], values), cohort, "boolean")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -64,7 +66,14 @@ class Facts:
                 f"describe select (\n{sql}\n) as given from (select {row}) as facts"
             ).fetchall()
         except duckdb.Error as error:
-            return f"its SQL fails: {str(error).split(chr(10), maxsplit=1)[0]}", f"SQL over {', '.join(columns)}"
+            said = str(error).split("\n", maxsplit=1)[0]
+            unknown = re.search(r'[Cc]olumn (?:named )?"([^"]+)"', said)
+            name = unknown[1].lower() if unknown else ""
+            # A fact that stands elsewhere is no slip of the pen.
+            is_fact = name in self.joined or name in self.cohort
+            close = [] if is_fact else difflib.get_close_matches(name, columns, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            return f"its SQL fails: {said}{hint}", f"SQL over {', '.join(columns)}"
         is_right = {
             "whole": given in _WHOLE,
             "bigint": given in _WHOLE,
