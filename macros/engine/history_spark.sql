@@ -297,7 +297,8 @@
         ~ ' from ops.builds as builds cross join ' ~ ref('inference_results') ~ " as findings where builds.build_id = '" ~ invocation_id ~ "'"
     ) %}
     {%- do spark__append('ops.volumes',
-        "select '" ~ invocation_id ~ X    ) %}
+        "select '" ~ invocation_id ~ "' as build_id, kept.* from (" ~ volumes_to_keep() ~ ') as kept'
+    ) %}
     {%- do spark__append('ops.part_files',
         "select '" ~ invocation_id ~ "' as build_id, table_name, file_name, bytes, sha256, rows, latest_loaded_at from "
         ~ source('raw', 'part_files')
