@@ -105,16 +105,15 @@ def measured(participants: int, work: Path, has_second: bool) -> dict[str, Any]:
 
 def table(results: Mapping[str, Any]) -> str:
     """The page's table of a measurement."""
+    has_second = any("spark_again" in run for run in results["sizes"])
+    head = ["participants", "DuckDB", "peak", "Spark", "peak", *(["Spark's second build"] if has_second else [])]
     lines = [
         f"Measured on {results['date']}, {results['machine']['cores']} cores, `local[2]`, {MEMORY} for the session and"
         " 3GB for DuckDB, from nothing to published marts:",
         "",
-        "| participants | DuckDB | peak | Spark | peak | Spark's second build |",
-        "|---:|---:|---:|---:|---:|---:|",
+        f"| {' | '.join(head)} |",
+        f"|{'---:|' * len(head)}",
     ]
-    has_second = any("spark_again" in run for run in results["sizes"])
-    if not has_second:
-        lines[2:] = ["| participants | DuckDB | peak | Spark | peak |", "|---:|---:|---:|---:|---:|"]
     for run in results["sizes"]:
         cells = [f"{run['participants']:,}"]
         for name in ("duckdb", "spark"):

@@ -138,8 +138,9 @@ def steps_of(places: Places) -> tuple[Step, ...]:
     )
 
 
-STEPS = steps_of(Places())
-SUMMARY = Places().summary
+OF_THE_PROJECT = Places()
+STEPS = steps_of(OF_THE_PROJECT)
+SUMMARY = OF_THE_PROJECT.summary
 
 
 @dataclass(frozen=True)
@@ -260,10 +261,10 @@ def run_step(step: Step, programs: Path, options: Sequence[str]) -> tuple[int, l
 
 
 def refresh(
-    programs: Path, database: Path, options: Sequence[str], places: Places | None = None
+    programs: Path, database: Path, options: Sequence[str], places: Places = OF_THE_PROJECT
 ) -> tuple[Outcome, list[str]]:
     """Run the steps; returns how it ended, and the reason that the build gave if it did not publish."""
-    steps = STEPS if places is None else steps_of(places)
+    steps = steps_of(places)
     before = look(database)
     after = State()
     seconds: dict[str, float] = {}
@@ -297,7 +298,7 @@ def refresh(
         rows_in_quarantine=after.quarantined if is_new else {},
         seconds=seconds,
         advice=advice,
-        signals=None if code else _signals(places or Places()),
+        signals=None if code else _signals(places),
     )
     return outcome, reason
 

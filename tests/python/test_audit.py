@@ -261,8 +261,10 @@ class Statements:
     """The statements that Great Expectations' engine runs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from rapport import audit_process
         from rapport.audit import engine
 
+        audit_process.end()  # a build of an earlier test may have left one, which would judge out of sight
         self.run: list[str] = []
         execute = engine.DuckDBExecutionEngine.execute_query
 

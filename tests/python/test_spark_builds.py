@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -292,54 +293,57 @@ def as_anybody() -> tuple[str, ...]:
     return ("setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}")
 
 
+@contextmanager
+def published_as_before(house: SparkHouse) -> Iterator[None]:
+    """What is published, and which build it is of, has not changed when the block ends. The block's builds are commands."""
+    before, pointer = house.marts(), house.query("select * from ops.current_build")
+    house.end()
+    yield
+    assert house.query("select * from ops.current_build") == pointer
+    assert house.marts() == before
+
+
+def without_rights(house: SparkHouse, folder: Path, mode: int, *arguments: str, **environment: str) -> str:
+    """What a build says that is refused because a folder has this mode."""
+    folder.chmod(mode)
+    try:
+        refused = command(house.folder, *arguments, before=as_anybody(), **environment)
+    finally:
+        folder.chmod(0o755)
+    assert refused.returncode == 1
+    said = refused.stdout + refused.stderr
+    assert "org.apache" not in said
+    assert "Traceback" not in said
+    return said
+
+
 @pytest.mark.long
 def test_raw_tables_that_cannot_be_read_close_the_gate(house: SparkHouse, warehouse: Warehouse) -> None:
     """Files that the build has no right to read, and a format whose jar is missing: both in one message."""
     settings = in_a_clinic(house, warehouse)
     outcome = house.dbt(Path(), "run", *settings, RAPPORT_RAW="")
     assert outcome.success, outcome.output
-    before, pointer = house.marts(), house.query("select * from ops.current_build")
     house.hive("alter table clinic.sessions set tblproperties ('spark.sql.sources.provider' = 'iceberg')")
-    house.end()
     closed = house.warehouse / "tables" / "clinic.db" / "alliance_ratings"
-    closed.chmod(0)
-    try:
-        refused = command(house.folder, *settings, before=as_anybody(), RAPPORT_RAW="")
-    finally:
-        closed.chmod(0o755)
-    assert refused.returncode == 1
-    said = refused.stdout + refused.stderr
+    with published_as_before(house):
+        said = without_rights(house, closed, 0, *settings, RAPPORT_RAW="")
     assert "gate files is closed" in said
     assert "sessions: table can be read" in said
     assert "is of a format that this Spark cannot read (DATA_SOURCE_NOT_FOUND): add the jar of that format" in said
     assert "alliance_ratings: table can be read" in said
     assert f"Spark has no permission for {closed}: ask its owner for the right to read or write it" in said
-    assert "org.apache" not in said
-    assert "Traceback" not in said
-    assert house.query("select * from ops.current_build") == pointer
-    assert house.marts() == before
 
 
 @pytest.mark.long
 def test_tables_that_must_not_be_written_are_one_message(house: SparkHouse, warehouse: Warehouse) -> None:
     outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
     assert outcome.success, outcome.output
-    before, pointer = house.marts(), house.query("select * from ops.current_build")
-    house.end()
     closed = house.warehouse / "tables" / "staging.db"
-    closed.chmod(0o555)
-    try:
-        refused = command(house.folder, before=as_anybody(), RAPPORT_RAW=str(warehouse.raw))
-    finally:
-        closed.chmod(0o755)
-    assert refused.returncode == 1
-    said = refused.stdout + refused.stderr
+    with published_as_before(house):
+        said = without_rights(house, closed, 0o555, RAPPORT_RAW=str(warehouse.raw))
     assert f"Spark has no permission for {closed}/" in said
     assert "ask its owner for the right to read or write it" in said
     assert "marts were not published and are as they were" in said
-    assert "org.apache" not in said
-    assert house.query("select * from ops.current_build") == pointer
-    assert house.marts() == before
 
 
 @pytest.mark.long
@@ -347,11 +351,9 @@ def test_java_that_is_killed_is_one_message(house: SparkHouse, warehouse: Wareho
     """As by a machine that runs short of memory."""
     outcome = house.dbt(warehouse.raw, "run", "--vars", "{accept_volume_change: true}")
     assert outcome.success, outcome.output
-    before, pointer = house.marts(), house.query("select * from ops.current_build")
-    house.end()
     tables = house.warehouse / "tables" / "candidates.db"
     known = {*tables.iterdir()}
-    with begun(house.folder, RAPPORT_RAW=str(warehouse.raw)) as process:
+    with published_as_before(house), begun(house.folder, RAPPORT_RAW=str(warehouse.raw)) as process:
         while not {*tables.iterdir()} - known:
             assert process.poll() is None
             time.sleep(0.05)
@@ -363,8 +365,6 @@ def test_java_that_is_killed_is_one_message(house: SparkHouse, warehouse: Wareho
     assert "(RAPPORT_SPARK_MEMORY)" in said
     assert "marts were not published and are as they were" in said
     assert "Traceback" not in said
-    assert house.query("select * from ops.current_build") == pointer
-    assert house.marts() == before
 
 
 def warehouse_person(warehouse: Warehouse) -> str:

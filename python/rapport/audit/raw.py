@@ -30,8 +30,6 @@ NO_FAULTS = (
     " null::varchar as row_key, null::varchar as rule where false"
 )
 ACCEPTED = "staging.stg_"
-TABLE = "table"
-"""What stands for the format of files where the raw rows are tables of a schema."""
 
 
 def judge_raw(
@@ -62,8 +60,10 @@ def judge_raw(
 
 def _with_hint(verdict: Verdict, parameters: Mapping[str, object]) -> Verdict:
     """A verdict, with what lies behind a rule that is broken."""
+    from rapport.reading.schema import FORMAT  # reading has verdicts, too
+
     hint = HINTS.get(verdict.expectation)
-    is_followed = verdict.expectation not in OF_FILES or parameters.get("raw_format") != TABLE
+    is_followed = verdict.expectation not in OF_FILES or parameters.get("raw_format") != FORMAT
     if hint is None or verdict.passed or verdict.detail is not None or not is_followed:
         return verdict
     return replace(verdict, detail=hint)
