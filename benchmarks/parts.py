@@ -1,7 +1,8 @@
 """What a part of the study adds to a build: ``python -m benchmarks.parts sensitivity --raw demo --pairs 7``.
 
-Builds the project and a copy without the part's models by turns, without unit tests, and prints what either took. The
-copy lies in a temporary folder; each of the two has a database of its own, which every build makes anew.
+Builds a copy of the project and one without the part's models by turns, without unit tests, and prints what either
+took. Both copies lie in a temporary folder, without the repository, of which a build asks its revision; each has a
+database of its own, which every build makes anew.
 """
 
 from __future__ import annotations
@@ -119,15 +120,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     part = PARTS[given.part]
     environment = {"RAPPORT_RAW": str(given.raw.absolute()), "RAPPORT_MEMORY": given.duckdb_memory}
     with tempfile.TemporaryDirectory() as folder:
-        without = Path(folder) / "without"
-        for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            without.mkdir(exist_ok=True)
-            copy(ROOT / name, without / name)
-        leave_out(without, part.models)
+        copies = {side: Path(folder) / side for side in ("with", "without")}
+        for project in copies.values():
+            project.mkdir()
+            for name in COPIED:
+                copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+                copy(ROOT / name, project / name)
+        leave_out(copies["without"], part.models)
         sides = {
-            "with": (ROOT, Path(folder) / "a", environment),
-            "without": (without, Path(folder) / "b", {**environment, **part.environment}),
+            "with": (copies["with"], Path(folder) / "a", environment),
+            "without": (copies["without"], Path(folder) / "b", {**environment, **part.environment}),
         }
         for project, work, settings in sides.values():  # so that dbt has parsed either
             build(project, work, {**settings, "RAPPORT_RAW": str(ROOT / "demo")})
