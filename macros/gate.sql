@@ -2,7 +2,8 @@
     rows and example keys of each one that did not. A model and not a test, so that `dbt run` cannot walk around it.
 
     Every one of `audits` must have been written by this very invocation: an audit that crashed or was left out is no
-    pass. `advice` is the last line of the error: what whoever reads it can do. -#}
+    pass. `advice` is the last line of the error: what whoever reads it can do about the rows. A guard on volumes says in
+    its own line what to do. -#}
 {% macro gate(audits, layer, advice='') %}
 with
 
@@ -15,7 +16,8 @@ verdicts as (
         passed,
         unexpected,
         sample_keys,
-        detail
+        detail,
+        expectation
     from {{ audit }}
     where build_id = '{{ invocation_id }}'
     {% if not loop.last %}union all{% endif %}
@@ -51,6 +53,9 @@ counts as (
         count(*) as rules,
         (select count(*) from audits_without_verdicts) as silent_audits,
         count(case when severity = 'critical' and not passed then 1 end) as critical_failures,
+        count(
+            case when severity = 'critical' and not passed and expectation <> 'volume_guard' then 1 end
+        ) as failures_of_rows,
         count(case when severity = 'warning' and not passed then 1 end) as warnings
     from verdicts
 
@@ -74,7 +79,7 @@ final as (
             when counts.silent_audits > 0
                 then {{ raise_error("'gate " ~ layer ~ " is closed: 0 verdicts of this build from ' || counts.silent_audits || ' audits, run the whole build'") }}
             when counts.critical_failures > 0
-                then {{ raise_error("'gate " ~ layer ~ " is closed, marts stay as they were. Critical rules broken: ' || counts.critical_failures || chr(10) || '  ' || messages.message" ~ (" || chr(10) || '" ~ advice ~ "'" if advice else '')) }}
+                then {{ raise_error("'gate " ~ layer ~ " is closed, marts stay as they were. Critical rules broken: ' || counts.critical_failures || chr(10) || '  ' || messages.message" ~ (" || case when counts.failures_of_rows > 0 then chr(10) || '" ~ advice ~ "' else '' end" if advice else '')) }}
             else true
         end as is_open
     from counts

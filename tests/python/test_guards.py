@@ -241,6 +241,7 @@ def test_every_guard_names_the_var_that_accepts(built: Warehouse) -> None:
     assert not outcome.success
     [line] = [line for line in last_lines(outcome.output).splitlines() if "alliance_ratings: does not shrink" in line]
     assert line.endswith("; if this is right, build once with --vars '{accept_volume_change: true}'")
+    assert "Deliver the right rows" not in outcome.output, "no row is at fault"
 
 
 def test_an_export_of_another_time_says_so(warehouse: Warehouse) -> None:
