@@ -81,7 +81,7 @@ adapt: $(VENV)/.development
 
 ## make faults    what takes longer: 30 random deliveries against builds from scratch, 100 kills, 500 fuzzed exports
 faults: $(VENV)/.development
-	$(BIN)/pytest -m long tests/python/test_refresh.py tests/python/test_faults.py
+	$(BIN)/pytest -m long tests/python/test_refresh.py tests/python/test_faults.py tests/python/test_snapshot.py
 	$(BIN)/python tests/python/run_faults.py --seed 20201 --out docs/reliability-figures.md
 
 ## make benchmark what a build costs beside one query, pandas and polars, into docs/performance.md (BENCHMARK="--sizes 3k 10M")
@@ -149,7 +149,7 @@ consistency: $(VENV)/.runtime
 contract-check: $(VENV)/.runtime
 	@$(BIN)/python -m rapport.contracts check
 
-## make contract-diff   the marts' contract against the last released one; fails if a version bump is due
+## make contract-diff   the marts' contract against the last released one; fails if a breaking change has no version
 contract-diff: $(VENV)/.runtime
 	@$(BIN)/python -m rapport.contracts diff
 

@@ -144,9 +144,9 @@ def when_it_pays(results: Mapping[str, Any]) -> str:
     fixed_duckdb, of_duckdb = growth(runs, "duckdb")
     fixed_spark, of_spark = growth(runs, "spark")
     lines = [
-        f"Growth between the two largest sizes: DuckDB takes {fixed_duckdb:.0f} s and {of_duckdb:.0f} s more for each"
-        f" million participants, Spark {fixed_spark:.0f} s and {of_spark:.0f} s more, {of_spark / of_duckdb:.1f} times"
-        f" DuckDB's. On the same {cores} cores Spark "
+        f"Growth between the two largest sizes: DuckDB takes {fixed_duckdb:.0f} s, and {of_duckdb:.0f} s for each"
+        f" million participants; Spark {fixed_spark:.0f} s, and {of_spark:.0f} s for each million,"
+        f" {of_spark / of_duckdb:.1f} times as long. On the same {cores} cores Spark "
         + ("pays at no size." if of_spark >= of_duckdb else "pays from some size on.")
         + " If the growth divides by the cores of a cluster, and what is fixed stays, then arithmetic, which nobody has"
         " measured, says:",

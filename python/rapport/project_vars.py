@@ -157,7 +157,11 @@ def check_vars(project_dir: Path, command_line: Mapping[str, Any]) -> Settings:
         raise StudyError(f"the study is wrong ({place}), and nothing was read:{lines}") from error
     wrong = faults(declared, "dbt_project.yml", command_line, study)
     asked = {**declared, **command_line}
-    folders = ["marts", *(["providers/marts"] if asked.get("provider_marts") is True else [])]
+    folders = ["marts"]
+    if study.further_instruments:
+        folders.append("instruments/marts")
+    if asked.get("provider_marts") is True:
+        folders.append("providers/marts")
     marts = sorted(path.stem for folder in folders for path in (project_dir / "models" / folder).glob("*.sql"))
     served = asked.get("served_marts")
     wrong += [

@@ -281,9 +281,10 @@ def refresh(
     is_new = after.build is not None and after.build != before.build
     is_published = is_new and after.status == "published"
     advice = None
-    if code:
-        left = "Marts are new, export and report are not." if is_published and step.name == "publish" else step.left
-        advice = f"{left} {step.if_refused if code == 1 else step.if_impossible}"
+    if code and is_published and step.name == "publish":
+        advice = "Marts are new, export and report are not. Mend what is named above, then run the refresh again."
+    elif code:
+        advice = f"{step.left} {step.if_refused if code == 1 else step.if_impossible}"
     broken = after.broken if is_new else []
     outcome = Outcome(
         ended_at=datetime.now(UTC).isoformat(timespec="seconds"),

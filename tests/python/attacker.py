@@ -1907,7 +1907,7 @@ def main() -> int:
         f" {options.seeds} exports of {min(sizes)} to {max(sizes)} people, {counted} small counts,"
         f" {statistics} statistics solved for the n of {len(rounded)} rounded counts."
         f" {broken} small counts were narrowed below {MIN_CELL} candidates;"
-        f" about {false} the attacker was wrong. {inherent} small classes of the score are in a tail of which mean and"
+        f" the attacker was wrong about {false}. {inherent} small classes of the score are in a tail of which mean and"
         f" deviation say that it is small, as they do for all data; the bars narrow none."
         f" {exact} rounded counts were told exactly; of {len(fewer)} the statistics leave fewer numbers than rounding"
         f" does{f', {min(fewer)} or more' if fewer else ''}; {unread} statistics were not those of the rounded n.",

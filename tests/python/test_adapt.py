@@ -129,7 +129,7 @@ def test_a_change_takes_the_files_of_its_diff_and_everything_follows(
     subprocess.run(["patch", "-p1", "--no-backup-if-mismatch"], input=change.diff, text=True, cwd=project, check=True)
     raw = marked
     if change.title.startswith("Another instrument"):
-        [command] = re.findall(r"^python -m rapport\.demo .*$", PAGE, re.MULTILINE)
+        [command] = re.findall(r"^\.venv/bin/(python -m rapport\.demo .*)$", PAGE, re.MULTILINE)
         run(project, *command.split(), raw=raw)
         raw = project / command.split()[-1]
         mark(raw)

@@ -247,6 +247,21 @@ def test_refresh_stops_at_the_first_failure(stubbed: Refresh, step: str, code: i
     assert stopped.endswith(written["advice"])
 
 
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_build_that_fails_after_its_publication_did_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """An erasure or a snapshot that could not be finished."""
+    states = iter([State(build=1, status="published"), State(build=2, status="published")])
+    monkeypatch.setattr(refresh, "look", lambda _database: next(states))
+    monkeypatch.setattr(refresh, "run_step", lambda step, *_: (code if step.name == "publish" else 0, []))
+    outcome, _ = refresh.refresh(tmp_path, tmp_path / "rapport.duckdb", ())
+    assert (outcome.stopped_at, outcome.published, outcome.exit_code) == ("publish", True, code)
+    assert outcome.advice == (
+        "Marts are new, export and report are not. Mend what is named above, then run the refresh again."
+    )
+
+
 def test_wrong_vars_end_a_refresh_at_once(stubbed: Refresh) -> None:
     for given in ("{studystart: 1}", "{study_end: 2021-02-30}", "[1]", "{a: "):
         code, calls, lines = stubbed.run(f"VARS={given}")
