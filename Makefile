@@ -50,12 +50,13 @@ report: $(VENV)/.runtime
 study-check: $(VENV)/.runtime
 	@$(BIN)/python -m rapport.studies $(or $(STUDY),--all)
 
-## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (STUDY=name; docs/scheduling.md)
+## make refresh   what a scheduler runs: freshness, publish, export, report; stops at the first that fails (STUDY=name, VARS='{...}';
+##                docs/scheduling.md)
 .PHONY: refresh freshness publish
 refresh: $(VENV)/.runtime
 	@$(BIN)/python -m rapport.refresh --programs $(BIN) $(if $(STUDY),--study $(STUDY)) --release $(RELEASE) $(WITH_VARS)
 
-## make freshness  how old the export is: a warning, or from var freshness_error_hours on an error
+## make freshness  how old the export is: a warning, or from var freshness_error_hours on an error (VARS='{...}')
 freshness: $(VENV)/.runtime
 	@$(BIN)/dbt --no-use-colors --log-level warn source freshness $(WITH_VARS)
 
@@ -178,7 +179,7 @@ test-spark: $(SPARK_VENV)/.runtime
 
 ## make test-spark-small  of it what CI runs: a small cohort on both engines
 test-spark-small: $(SPARK_VENV)/.runtime
-	$(SPARK_BIN)/pytest tests/python/test_engines.py
+	$(SPARK_BIN)/pytest tests/python/test_engines.py $(wildcard tests/python/test_spark_*.py)
 
 # An environment of its own: Great Expectations imports pyspark where it finds it. It says what is missing before it loads
 # the half gigabyte.

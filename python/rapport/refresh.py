@@ -139,8 +139,6 @@ def steps_of(places: Places) -> tuple[Step, ...]:
 
 
 OF_THE_PROJECT = Places()
-STEPS = steps_of(OF_THE_PROJECT)
-SUMMARY = OF_THE_PROJECT.summary
 
 
 @dataclass(frozen=True)

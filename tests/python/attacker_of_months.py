@@ -21,7 +21,6 @@ HELD, MISSED, CANCELLED = ("rated", "unrated"), ("missed",), ("cancelled",)
 STATUSES = (*HELD, *MISSED, *CANCELLED)
 PEOPLE = ("new to therapist", "new to coach", "new to all")
 OUTCOMES = tuple(product(("recovered", "not recovered"), ("improved", "not improved")))
-COUNTS = ("sessions", "new_participants")
 Cell = tuple[object, ...]
 
 

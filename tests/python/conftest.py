@@ -165,8 +165,24 @@ def let_go(db: Path, seconds: float = 10) -> None:
             return
 
 
+LINKED = (
+    *("Makefile", "pyproject.toml", "dbt_project.yml", "profiles.yml", "requirements.lock", "requirements-dev.lock"),
+    *("models", "macros", "seeds", "expectations", "studies", "contracts", "python", "demo"),
+)
+
+
+def linked_project(folder: Path) -> Path:
+    """A project of links to this one, where reports and releases are its own: a refresh writes to fixed places."""
+    folder.mkdir(parents=True)
+    for name in LINKED:
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
 def but_one_in_builds(cases: Iterable[Any], one: Any) -> list[Any]:
     """Parameters of a test: `make test` runs one of them, `make test-builds` the others."""
+    cases = list(cases)
+    assert one in cases, one
     return [pytest.param(case, marks=() if case == one else pytest.mark.builds) for case in cases]
 
 

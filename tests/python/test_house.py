@@ -62,7 +62,7 @@ def test_the_hooks_are_the_linters_that_ci_runs() -> None:
 
 
 def test_ci_runs_every_test_but_the_long_ones() -> None:
-    """`make test` and `make test-builds` share them out: what the one leaves, the other runs."""
+    """`make test` and `make test-builds` share them out: what the one leaves, the other runs. Spark has targets of its own."""
     options = shlex.split(PROJECT["tool"]["pytest"]["ini_options"]["addopts"])
     assert options[options.index("-m") + 1] == "not long and not builds"
     assert "--strict-markers" in options, "a misspelt marker would move nothing"
@@ -75,7 +75,7 @@ def test_ci_runs_every_test_but_the_long_ones() -> None:
 
 def test_a_night_builds_without_unit_tests_and_a_change_is_built_with_them() -> None:
     assert commands_of("publish")[0][3:] == ["build", "--exclude-resource-type", "unit_test", "$(WITH_VARS)"]
-    [publish] = [step for step in refresh.STEPS if step.name == "publish"]
+    [publish] = [step for step in refresh.steps_of(refresh.OF_THE_PROJECT) if step.name == "publish"]
     assert publish.command[-3:] == ("build", "--exclude-resource-type", "unit_test")
     assert commands_of("build")[0] == [".venv/bin/dbt", "build", "$(WITH_VARS)"]
     assert "make build" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
@@ -127,6 +127,23 @@ def test_the_guides_commands_name_what_is_there() -> None:
         assert target in targets
     for path in re.findall(r"`((?:[a-z_]+/)+[a-z_]+(?:\.[a-z]+)?)`", text):
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+def test_the_files_of_the_project_that_a_page_names_are_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    folders = "models|macros|expectations|python|seeds|tests|benchmarks|examples|contracts"
+    for path in re.findall(rf"`((?:{folders})/[\w/-]+\.(?:sql|py|yml|yaml|json|csv|md|sh))`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_a_target_runs_every_long_test() -> None:
+    """A test that no target names runs nowhere."""
+    run = set(re.findall(r"tests/python/(test_\w+\.py)", (ROOT / "Makefile").read_text(encoding="utf-8")))
+    long = {
+        path.name for path in (ROOT / "tests/python").glob("test_*.py") if "mark.long" in path.read_text("utf-8")
+    } - {Path(__file__).name}
+    assert long - {path for path in long if path.startswith("test_spark_")} <= run
 
 
 @pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])

@@ -16,11 +16,12 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import ROOT, Warehouse, let_go
+from conftest import ROOT, Warehouse, let_go, linked_project
 from test_bad_exports import CSV_BUILDS, FILE_BUILDS, KEYS, ROW_FAULTS, SECOND_FAULTS, csv_copy, given_keys
 
 from rapport.audit.verdict import Verdict, verdict_table
 from rapport.engine_errors import clean_text, describe_failure
+from rapport.refresh import OF_THE_PROJECT
 
 MARK = "391739"
 TEXT, NUMBER, MOMENT = f"answer-{MARK}", f"7{MARK}", f"2021-03-04 05:06:07.{MARK}"
@@ -124,8 +125,8 @@ def logged(built: Warehouse) -> Iterator[Warehouse]:
     return built
 
 
-def run_module(warehouse: Warehouse, *arguments: str) -> str:
-    """What a command of the project prints."""
+def run_module(warehouse: Warehouse, *arguments: str, folder: Path = ROOT) -> str:
+    """What a command of the project prints that is started in a folder."""
     environment = {
         **os.environ,
         "RAPPORT_RAW": str(warehouse.raw),
@@ -134,7 +135,7 @@ def run_module(warehouse: Warehouse, *arguments: str) -> str:
         "RAPPORT_LOCK_WAIT": "5",
     }
     done = subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, env=environment, cwd=folder
     )
     return done.stdout + done.stderr
 
@@ -174,21 +175,7 @@ def test_every_module_of_the_makefile_is_searched() -> None:
     )
 
 
-@pytest.fixture
-def summary() -> Iterator[Path]:
-    """Where a refresh writes its summary; that of this working copy stays what it was."""
-    from rapport.refresh import SUMMARY
-
-    path = ROOT / SUMMARY
-    before = path.read_bytes() if path.exists() else None
-    yield path
-    if before is None:
-        path.unlink(missing_ok=True)
-    else:
-        path.write_bytes(before)
-
-
-def after_a_build(warehouse: Warehouse, folder: Path, summary: Path) -> str:
+def after_a_build(warehouse: Warehouse, folder: Path) -> str:
     """What all commands print that come after a build, and what the refresh writes of it.
 
     The steps of the refresh are commands of their own; here they do nothing. There is no server to copy the snapshot to.
@@ -199,18 +186,19 @@ def after_a_build(warehouse: Warehouse, folder: Path, summary: Path) -> str:
         (programs / name).write_text("#!/bin/sh\n", encoding="utf-8")
         (programs / name).chmod(0o755)
     output = ""
+    project = linked_project(folder / "project")
     for command in AFTER_A_BUILD:
-        printed = run_module(warehouse, *(part.format(folder=folder) for part in command))
+        printed = run_module(warehouse, *(part.format(folder=folder) for part in command), folder=project)
         assert "Traceback" not in printed, printed
         output += printed
     assert "rapport.refresh: done" in output or "refresh 4/4 report: done" in output, output
-    return output + summary.read_text(encoding="utf-8")
+    return output + (project / OF_THE_PROJECT.summary).read_text(encoding="utf-8")
 
 
 @pytest.mark.builds
 @pytest.mark.parametrize("on_bad_rows", ["stop", "quarantine"])
 def test_rows_that_break_every_rule(
-    logged: Warehouse, on_bad_rows: str, tmp_path: Path, summary: Path, monkeypatch: pytest.MonkeyPatch
+    logged: Warehouse, on_bad_rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAPPORT_MARTS", str(logged.target / "marts.duckdb"))
     keys = some_keys(logged)
@@ -221,14 +209,12 @@ def test_rows_that_break_every_rule(
     outcome = logged.run("--vars", f"{{on_bad_rows: {on_bad_rows}, max_quarantined_share: 1}}")
     if on_bad_rows == "stop":
         assert "participants: sex is female or male" in outcome.output, outcome.output
-    output = outcome.output + after_a_build(logged, tmp_path / "after", summary)
+    output = outcome.output + after_a_build(logged, tmp_path / "after")
     assert leaks(logged, output) == []
 
 
 @pytest.mark.builds
-def test_answers_that_are_valid(
-    logged: Warehouse, tmp_path: Path, summary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_that_are_valid(logged: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Moments and minutes keep every rule; then every command that comes after a build, and what it writes."""
     monkeypatch.setenv("RAPPORT_MARTS", str(logged.target / "marts.duckdb"))
     plant_moments(logged)
@@ -238,7 +224,7 @@ def test_answers_that_are_valid(
     docs = logged.dbt("docs", "generate", "--static")
     assert docs.success, docs.output
     output += docs.output
-    output += after_a_build(logged, tmp_path / "after", summary)
+    output += after_a_build(logged, tmp_path / "after")
     assert (logged.target / "marts.duckdb").exists(), "the snapshot is searched with the target"
     assert leaks(logged, output, besides=OF_THE_STUDY) == []
     written = [path for path in (tmp_path / "after").rglob("*") if path.is_file()]

@@ -178,16 +178,22 @@ def test_a_build_killed_before_the_switch_leaves_the_old_marts(house: SparkHouse
     tables = house.warehouse / "tables" / "audit.db"
     known = set(tables.glob("publish__*"))
 
+    has_ended = threading.Event()
+
     def kill_when_all_is_written() -> None:
         while not set(tables.glob("publish__*")) - known:
-            time.sleep(0.01)
+            if has_ended.wait(0.01):
+                return
         house.kill()
 
     killer = threading.Thread(target=kill_when_all_is_written)
     killer.start()
-    with pytest.raises((AssertionError, BrokenPipeError)):
-        house.dbt(warehouse.raw, "run")
-    killer.join()
+    try:
+        with pytest.raises((AssertionError, BrokenPipeError)):
+            house.dbt(warehouse.raw, "run")
+    finally:
+        has_ended.set()
+        killer.join()
     assert house.query("select build_id from ops.current_build") == [(build,)]
     assert house.marts() == old
     again = house.dbt(warehouse.raw, "run")

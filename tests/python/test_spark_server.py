@@ -107,7 +107,11 @@ class Server:
             stdout=self._said,
             stderr=subprocess.STDOUT,
         )
-        wait_for(self.port, self._process, folder / "server.log")
+        try:
+            wait_for(self.port, self._process, folder / "server.log")
+        except BaseException:
+            self.end()
+            raise
 
     def query(self, sql: str) -> tuple[list[str], Rows]:
         """Columns and rows, with the types that a session gives them."""
@@ -157,7 +161,11 @@ class Metastore:
             stdout=self._said,
             stderr=subprocess.STDOUT,
         )
-        wait_for(self.port, self._process, folder / "metastore.log")
+        try:
+            wait_for(self.port, self._process, folder / "metastore.log")
+        except BaseException:
+            self.end()
+            raise
 
     def end(self) -> None:
         self._process.terminate()

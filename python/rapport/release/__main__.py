@@ -64,12 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f" one of them only, and delete in {escape_lines(str(earlier_folder(options.out)))} what may not be kept.",
             file=sys.stderr,
         )
-    for release in made.foreign:
+    if made.foreign:
+        which = "release of {} comes" if len(made.foreign) == 1 else "releases of {} come"
         print(
             escape_lines(
-                f"rapport.release: warning: the release of {release} comes from another database: {database} has no"
-                " such build. They are not compared. If both are of the same people, hand out one of them only; if not,"
-                " give this database a folder of its own (--out), or remove the earlier release."
+                f"rapport.release: warning: the {which.format('; '.join(made.foreign))} from another database:"
+                f" {database} has no such build. They are not compared with this one. If both are of the same people,"
+                " hand out one of them only; if not, give this database a folder of its own (--out), or remove the"
+                " earlier release."
             ),
             file=sys.stderr,
         )

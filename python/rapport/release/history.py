@@ -107,28 +107,28 @@ def counts_of(tables: Mapping[str, pd.DataFrame]) -> dict[str, int | None]:
 
 
 def history(
-    earlier: Iterable[Earlier],
-    study: Study,
-    findings: pd.DataFrame,
-    build_id: str,
-    min_cell: int,
-    *,
-    is_synthetic: bool,
+    earlier: Iterable[Earlier], apart: Mapping[str, int | None], min_cell: int, *, is_synthetic: bool
 ) -> pd.DataFrame:
     """Return the history of a release: the rounded counts of earlier ones, newest first, where they may be compared.
 
     Releases of data of the other kind, real or synthetic, are left out.
+
+    Args:
+        earlier: the releases.
+        apart: of each by its build, how many people at least are between it and the new one (:func:`people_apart`).
+        min_cell: below so many nothing is compared.
+        is_synthetic: whether the new release is of invented people.
     """
     rows: list[dict[str, object]] = []
     for release in sorted(earlier, key=lambda one: str(one.manifest["build"]["published_at"]), reverse=True):
         if (release.manifest["data"] == "synthetic") is not is_synthetic:
             continue
         build = release.manifest["build"]
-        apart = people_apart(study, findings, str(build["build_id"]), build_id)
+        between = apart[str(build["build_id"])]
         note = None
-        if apart is None:
-            note = "not compared: its build is not in the history of this warehouse"
-        elif apart < min_cell:
+        if between is None:
+            note = "not compared: its figures are not in the history of this warehouse"
+        elif between < min_cell:
             note = f"not compared: fewer than {min_cell} people are known to have been added, removed or changed since"
         for quantity in QUANTITIES:
             is_hidden = note is not None

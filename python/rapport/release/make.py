@@ -60,11 +60,10 @@ def make_release(database: Path, out: Path, *, providers: bool = False) -> Made:
     _require_same_rules(publication, frozen, out)
     tables = protect(publication)
     least = threshold(publication.min_cell, publication.round_counts)
+    apart = {r.build_id: people_apart(publication.study, publication.findings, r.build_id, build_id) for r in frozen}
     tables["history"] = history(
         [Earlier(release.manifest, counts_of(release.tables())) for release in frozen],
-        publication.study,
-        publication.findings,
-        build_id,
+        apart,
         least,
         is_synthetic=publication.is_synthetic,
     )
@@ -91,16 +90,16 @@ def make_release(database: Path, out: Path, *, providers: bool = False) -> Made:
     close, untold, foreign, other_kind = [], [], [], None
     for release in frozen:
         number = int(release.manifest["build"]["build_number"])
-        apart = people_apart(publication.study, publication.findings, release.build_id, build_id)
+        between = apart[release.build_id]
         if (release.manifest["data"] == "synthetic") is not publication.is_synthetic:
             other_kind = _in_words(release, out) if release is replaced else other_kind
         elif publication.is_synthetic:
             continue
         elif release.build_id not in publication.known_builds:
             foreign.append(_in_words(release, out))
-        elif apart is None:
+        elif between is None:
             untold.append(number)
-        elif apart < least:
+        elif between < least:
             close.append(number)
     return Made(manifest, tuple(close), tuple(untold), tuple(foreign), other_kind)
 
@@ -124,6 +123,8 @@ def _before(out: Path) -> tuple[list[Release], list[Release]]:
         return [open_release(out)] if out.exists() and any(out.iterdir()) else [], frozen
     except NoRelease as error:
         raise Impossible(f"{error}; choose another folder, or remove this one yourself") from error
+    except OSError as error:
+        raise Impossible(f"{error.filename or out}: cannot be read: {error.strerror or error}") from error
 
 
 def _require_same_study(publication: Publication, before: list[Release], out: Path) -> None:
@@ -141,11 +142,14 @@ def _require_same_rules(publication: Publication, frozen: list[Release], out: Pa
     """What one rule hides another shows: releases of one warehouse under different rules must not lie together."""
     if publication.is_synthetic:
         return
-    on_record = set(publication.findings["build_id"]) if len(publication.findings) else set()
     rules = {"min_cell": publication.min_cell, "round_counts": publication.round_counts}
     for release in frozen:
         theirs = {name: release.manifest[name] for name in rules}
-        if release.manifest["protection"] == "applied" and release.build_id in on_record and theirs != rules:
+        if (
+            release.manifest["protection"] == "applied"
+            and release.build_id in publication.known_builds
+            and theirs != rules
+        ):
             said = [" and ".join(f"{name} {value}" for name, value in one.items()) for one in (rules, theirs)]
             raise Refused(
                 f"this build has {said[0]}, and {release.folder} holds a release of this warehouse with {said[1]}:"

@@ -47,6 +47,11 @@ def _main(data: Published) -> str:
     return "published" if data.is_calibrated else "main analysis"
 
 
+def _of_main(data: Published, what: str) -> str:
+    """Name a figure of that analysis within a sentence."""
+    return f"published {what}" if data.is_calibrated else f"{what} of the main analysis"
+
+
 def _row(data: Published, analysis: str, term: str) -> Record:
     return data.record(TABLE, analysis=analysis, term=term)
 
@@ -106,7 +111,9 @@ def _why(variants: Sequence[_Variant]) -> list[Rich]:
     found: dict[str, list[Part]] = {}
     for variant in variants:
         record = variant.record
-        if any(record.number(column).value is None for column in ("n", "estimate", "ci_low", "ci_high")):
+        is_missing = [record.number(column).value is None for column in ("n", "estimate", "ci_low", "ci_high")]
+        # Some figures have no interval in any data; where one is missing, the row says why.
+        if any(is_missing[:2]) or (any(is_missing[2:]) and (record.is_withheld or record.text("note"))):
             found.setdefault(why_missing(record), []).append(_literal(variant.label))
     # A reason may name the rows and coefficients that it counts.
     return [rich("{which}: {why}.", which=joined(which, "; "), why=_literal(why)) for why, which in found.items()]
@@ -148,7 +155,8 @@ def _tests(data: Published) -> Mapping[str, str]:
 def _aim_1(data: Published) -> Firmness:
     names = _tests(data)
     tests = {analysis: _row(data, "aim_1_multiplicity", analysis) for analysis in Design(data.study).first_aim}
-    alone = {a: r for a, r in tests.items() if is_significant(r.number("p_value"))}
+    shown = {a: r for a, r in tests.items() if None not in (r.number("p_value").value, r.number("p_adjusted").value)}
+    alone = {a: r for a, r in shown.items() if is_significant(r.number("p_value"))}
     kept = [(a, r) for a, r in alone.items() if is_significant(r.number("p_adjusted"))]
     lost = [(a, r) for a, r in alone.items() if not is_significant(r.number("p_adjusted"))]
 
@@ -161,17 +169,24 @@ def _aim_1(data: Published) -> Firmness:
             last=" and ",
         )
 
-    if not alone:
-        verdict = plain("none of them shows a difference, so an adjustment would change nothing")
+    number = number_in_words(len(tests))
+    of_shown = "" if len(shown) == len(tests) else f"of the {number_in_words(len(shown))} that can be shown "
+    if not shown:
+        verdict = plain("none of them can be shown")
+    elif not alone:
+        verdict = plain(f"{of_shown}none is significant, so an adjustment would change nothing")
     elif not lost:
-        verdict = rich("adjusted for each other (Holm) all that differ still do: {kept}", kept=named(kept))
+        verdict = rich(
+            f"{of_shown}after Holm's adjustment all that are significant remain so: {{kept}}", kept=named(kept)
+        )
     elif not kept:
-        verdict = rich("adjusted for each other (Holm) none holds any more: {lost}", lost=named(lost))
+        verdict = rich(f"{of_shown}after Holm's adjustment none remains significant: {{lost}}", lost=named(lost))
     else:
         verdict = rich(
-            "adjusted for each other (Holm) {kept} still differ, {lost} no more", kept=named(kept), lost=named(lost)
+            f"{of_shown}significant after Holm's adjustment: {{kept}}; no longer significant: {{lost}}",
+            kept=named(kept),
+            lost=named(lost),
         )
-    number = number_in_words(len(tests))
     sentences = [rich(f"The {number} tests above are not adjusted for each other; {{verdict}}.", verdict=verdict)]
     variants = []
     for grouping, first, second in two_groups(data.study):
@@ -182,9 +197,8 @@ def _aim_1(data: Published) -> Firmness:
             continue
         sentences.append(
             rich(
-                "Drawn at random, one of the {a} rated above one of the {b} with probability {p}"
-                " (95% CI {limits},"
-                " without the assumption of equal spread).",
+                "Of two people drawn at random the one of the {a} rates above the one of the {b} with probability {p}"
+                " (95% CI {limits}, without the assumption of equal spread).",
                 a=phrase_of(first, data.home),
                 b=phrase_of(second, data.home),
                 p=bounded(record.number("estimate"), 3),
@@ -197,7 +211,7 @@ def _aim_1(data: Published) -> Firmness:
         "Probability of superiority",
         variants,
         (0.5,),
-        plain("Points with 95% intervals (Brunner–Munzel); one half, the dashed line, is no difference."),
+        plain("Points with 95% intervals (Brunner–Munzel); one half, the dashed line, means no difference."),
     )
     return Firmness(tuple(sentences), (picture, trajectory(data)))
 
@@ -214,11 +228,9 @@ def _aim_2(data: Published) -> Firmness:
     if expected.value is not None and beyond.value is not None:
         sentences.append(
             rich(
-                "Whoever is chosen for a low score rises on average without any care: regression to the"
-                " mean alone would"
-                " account for {expected} of the {observed} points, and {beyond} are beyond it; without a"
-                " comparison group"
-                " the study cannot say what they owe to the care.",
+                "People who are selected for a low score tend to score higher later, with or without care: regression"
+                " to the mean alone would account for {expected} of the {observed} points, and {beyond} are beyond it;"
+                " without a comparison group the study cannot say how much of them is due to the care.",
                 expected=fixed(expected),
                 observed=fixed(observed.number("estimate")),
                 beyond=fixed(beyond),
@@ -234,7 +246,7 @@ def _aim_2(data: Published) -> Firmness:
     if rates["deterioration"].number("estimate").value is not None and recovered.number("estimate").value is not None:
         sentences.append(
             rich(
-                "{recovered} recovered; {fell} fell by {points} points or more.",
+                "Of those who screened positive {recovered} recovered, and {fell} fell by {points} points or more.",
                 recovered=percent(recovered.number("estimate"), 1, 100.0),
                 fell=percent(rates["deterioration"].number("estimate"), 1, 100.0),
                 points=improvement(data),
@@ -245,7 +257,8 @@ def _aim_2(data: Published) -> Firmness:
     if threshold.value is not None and improved.value is not None:
         sentences.append(
             rich(
-                "{share} rose by more than the error of measurement ({threshold} points).",
+                "{share} of those who screened positive rose by more than the error of measurement"
+                " ({threshold} points).",
                 threshold=fixed(threshold),
                 share=percent(improved, 1, 100.0),
             )
@@ -367,7 +380,7 @@ def _aim_3(data: Published) -> Firmness:
     if not known:
         sentences.append(rich("No variant can be shown ({why}).", why=why_missing(published)))
     else:
-        sentences += _what_changes(variants[1:], published)
+        sentences += _what_changes(variants[1:], published, _of_main(data, "interval"))
         sentences.append(_grid_sentence([variant.record for variant in grid]))
     early = _row(data, "alliance_first_sessions", "alliance")
     if early.number("ci_low").value is not None and published.number("estimate").value is not None:
@@ -387,8 +400,8 @@ def _aim_3(data: Published) -> Firmness:
         [*variants, *grid],
         (0.0,),
         plain(
-            "Points with 95% intervals of the coefficient of alliance; the diamond is that of the main analysis, zero"
-            " is dashed."
+            "Points with 95% intervals of the coefficient of alliance; the diamond is the"
+            f" {_of_main(data, 'coefficient')}, the dashed line zero."
         ),
     )
     return Firmness(tuple(sentences), (picture,))
@@ -402,7 +415,7 @@ def _side(record: Record) -> int | None:
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
-def _what_changes(variants: Sequence[_Variant], published: Record) -> list[Rich]:
+def _what_changes(variants: Sequence[_Variant], published: Record, interval_of_main: str) -> list[Rich]:
     side = _side(published)
     known = [variant for variant in variants if _side(variant.record) is not None]
     if side is None or not known:
@@ -429,7 +442,7 @@ def _what_changes(variants: Sequence[_Variant], published: Record) -> list[Rich]
     if other:
         sentences.append(
             rich(
-                "The interval of the main analysis lies {where}; that changes with: {others}.",
+                f"The {interval_of_main} lies {{where}}; that changes with: {{others}}.",
                 where=answer[side],
                 others=named(other),
             )
@@ -527,8 +540,8 @@ def trajectory(data: Published) -> Picture:
         for _, record in points
     ]
     alternative = plain(
-        "Lines of the mean rating by number of the session. In the first panel whoever rated it: that only those who"
-        " are content may have stayed looks like growth. In the second the same people all the way."
+        "Lines of the mean rating by number of the session. In the first panel of everyone who rated that session: a"
+        " rise may only mean that the satisfied stayed. In the second of the same people throughout."
     )
     numbers = NumbersBehind(("Whose ratings", "Session", "Participants", "Mean", "Both items at the top"), rows)
     return Picture(name, title, alternative, wide, narrow, numbers)

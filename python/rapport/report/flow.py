@@ -28,8 +28,7 @@ class Step:
 
 def _people(data: Published, number: Number) -> Rich:
     """A number of people; ``≈`` before one that is rounded, as all but 0 are on real data."""
-    is_rounded = data.is_protected and int(data.manifest["round_counts"]) > 1 and bool(number.value)
-    return plain("≈ ") + count(number) if is_rounded else count(number)
+    return plain("≈ ") + count(number) if data.has_rounded_counts and number.value else count(number)
 
 
 def steps(data: Published) -> list[Step]:

@@ -143,6 +143,12 @@ def _protection(data: Published) -> Rich:
             " people or would give such a number away.",
             least=least,
         )
+    if not data.has_rounded_counts:
+        return rich(
+            "Counts of fewer than {least} people, and what would give them away, are hidden (‡); other counts are"
+            " exact, statistics have two or three significant digits.",
+            least=least,
+        )
     return rich(
         "Counts of fewer than {least} people, and what would give them away, are hidden (‡); other counts are the"
         " middle of {base} numbers, percentages and whatever else depends on a number of people are those of the"

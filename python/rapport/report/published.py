@@ -248,6 +248,11 @@ class Published:
         return bool(self.manifest["protection"] == "applied")
 
     @property
+    def has_rounded_counts(self) -> bool:
+        """Whether numbers of people are rounded: of real data, unless the build rounds to 1."""
+        return self.is_protected and int(self.manifest["round_counts"]) > 1
+
+    @property
     def least_count(self) -> int:
         """The smallest count of people that is shown."""
         return int(self.manifest["least_count"])

@@ -272,9 +272,10 @@ def _rounding(data: Published) -> list[Part]:
     """Say how figures were protected, or what the mark means."""
     if not data.is_protected:
         return ["‡ Real data would hide this figure, and give percentiles in the place of minimum and maximum."]
+    of_counts = "Counts are rounded, each by itself, so columns need not add up; percentages are of rounded counts. "
     return [
-        "Counts are rounded, each by itself, so columns need not add up; percentages are of rounded counts."
-        " Medians and percentiles are rounded to whole units, percentiles of the alliance score to half points."
+        f"{of_counts if data.has_rounded_counts else ''}"
+        "Medians and percentiles are rounded to whole units, percentiles of the alliance score to half points."
         " ‡ hidden: few people, or what would give their number away."
     ]
 
