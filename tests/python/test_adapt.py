@@ -85,7 +85,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo with marked moments that change no figure: the parts of a second in which some sessions began."""
+    """The demo with marked moments that change no figure: the parts of a second in which sessions began."""
     raw = tmp_path_factory.mktemp("marked") / "demo"
     shutil.copytree(ROOT / "demo", raw)
     mark(raw)
@@ -93,12 +93,19 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mark(raw: Path) -> None:
-    """Put the mark into the moments of an export's first files of sessions and participants."""
-    for table, column in {"sessions": "started_at", "participants": "registered_at"}.items():
-        path = sorted((raw / table).glob("*.parquet"))[0]
+    """Put the mark into the moments of an export's sessions and participants, but where it would move one past another.
+
+    The same row in two files stays the same; a session keeps its moment where an assessment has the same one.
+    """
+    tables = {"sessions": "started_at", "participants": "registered_at"}
+    for path, column in (
+        (path, column) for table, column in tables.items() for path in (raw / table).glob("*.parquet")
+    ):
         with duckdb.connect() as connection:
             connection.execute(f"create table rows as from '{path}'")
-            moment = f"date_trunc('second', {column}) + interval {int(MARK)} microsecond"
+            assessed = f"select completed_at from read_parquet('{raw}/*_assessments/*.parquet', union_by_name = true)"
+            marked = f"date_trunc('second', {column}) + interval {int(MARK)} microsecond"
+            moment = f"case when {column} in ({assessed}) then {column} else {marked} end"
             connection.execute(f"copy (select * replace ({moment} as {column}) from rows) to '{path}' (format parquet)")
 
 

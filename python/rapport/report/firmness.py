@@ -197,8 +197,8 @@ def _aim_1(data: Published) -> Firmness:
             continue
         sentences.append(
             rich(
-                "Of two people drawn at random the one of the {a} rates above the one of the {b} with probability {p}"
-                " (95% CI {limits}, without the assumption of equal spread).",
+                "A score drawn at random from the {a} is above one from the {b} with probability {p}, ties counted"
+                " half (95% CI {limits}, without the assumption of equal spread).",
                 a=phrase_of(first, data.home),
                 b=phrase_of(second, data.home),
                 p=bounded(record.number("estimate"), 3),
