@@ -396,7 +396,7 @@ def test_unadjusted_tests_are_named_as_such(of_400: Tables) -> None:
             row |= {"p_value": 0.5, "p_adjusted": 1.0}
     of_sensitivity(of_400, "aim_1_multiplicity", "alliance_by_sex", p_value=0.02, p_adjusted=0.1)
     assert firm(of_400, 1).startswith(
-        "The five tests above are not adjusted for each other; after Holm's adjustment none remains significant: sex"
+        "The five tests above are not adjusted for each other; none remains significant after Holm's adjustment: sex"
         " (adjusted P = .100)."
     )
 

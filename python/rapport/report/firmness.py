@@ -177,10 +177,10 @@ def _aim_1(data: Published) -> Firmness:
         verdict = plain(f"{of_shown}none is significant, so an adjustment would change nothing")
     elif not lost:
         verdict = rich(
-            f"{of_shown}after Holm's adjustment all that are significant remain so: {{kept}}", kept=named(kept)
+            f"{of_shown}all that are significant remain so after Holm's adjustment: {{kept}}", kept=named(kept)
         )
     elif not kept:
-        verdict = rich(f"{of_shown}after Holm's adjustment none remains significant: {{lost}}", lost=named(lost))
+        verdict = rich(f"{of_shown}none remains significant after Holm's adjustment: {{lost}}", lost=named(lost))
     else:
         verdict = rich(
             f"{of_shown}significant after Holm's adjustment: {{kept}}; no longer significant: {{lost}}",
