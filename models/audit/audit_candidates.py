@@ -16,11 +16,10 @@ def model(dbt, session):
     change = dbt.ref("who5_change")
     cohort = dbt.ref("analysis_cohort")
     reasons = dbt.ref("exclusion_reasons")
-    transitions = dbt.ref("wellbeing_transitions")
     summary = dbt.ref("source_summary")
     parameters = dbt.ref("build_parameters")
     monthly = dbt.ref("service_monthly")
-    tables = [participants, eligibility, flow, alliance, change, cohort, reasons, transitions, summary, parameters]
+    tables = [participants, eligibility, flow, alliance, change, cohort, reasons, summary, parameters]
     tables.append(monthly)
     verdicts = run_suites(session, build.df(), "expectations/candidates", tables)
     return pa.concat_tables([verdicts, files_stood_still(part_files.to_arrow_table(), "candidates", session)])

@@ -14,11 +14,12 @@ def model(dbt, session):
     consistency = dbt.ref("consistency")
     printed = dbt.ref("printed_figures")
     distribution = dbt.ref("alliance_distribution")
+    transitions = dbt.ref("wellbeing_transitions")
     monthly = dbt.ref("service_monthly")
     signals = dbt.ref("service_signals")
     parameters = dbt.ref("build_parameters")
     sensitivity = dbt.ref("sensitivity_results")
     trajectory = dbt.ref("alliance_trajectory")
     findings = [table_1, results, fit, slopes, sensitivity, trajectory, monthly, signals, parameters]
-    tables = [printed, distribution, cohort, *findings, reproduction, consistency]
+    tables = [printed, distribution, transitions, cohort, *findings, reproduction, consistency]
     return run_suites(session, build.df(), "expectations/findings", tables)
