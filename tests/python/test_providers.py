@@ -39,7 +39,7 @@ from rapport.providers import (
     UNNAMED,
     provider_alliance,
 )
-from rapport.refresh import STEPS
+from rapport.refresh import OF_THE_PROJECT, steps_of
 from rapport.release import open_release
 from rapport.release.__main__ import main as release
 from rapport.report.__main__ import main as report
@@ -581,7 +581,7 @@ def test_without_being_asked_a_release_has_no_provider(tmp_path: Path) -> None:
     assert_without(tmp_path / "out", {str(provider) for _, provider in SIZES if provider})
     assert "provider_alliance" not in tables_of(PUBLISHED)
     assert set(rules(PUBLISHED, providers=True)) - set(rules(PUBLISHED)) == {"provider_alliance"}
-    assert not [step for step in STEPS if "--providers" in step.command]
+    assert not [step for step in steps_of(OF_THE_PROJECT) if "--providers" in step.command]
 
 
 def test_a_build_without_providers_cannot_release_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
