@@ -246,6 +246,11 @@ def test_wrong_vars_end_a_refresh_at_once(stubbed: Refresh) -> None:
         assert any(line.startswith("rapport.refresh: ") for line in lines)
 
 
+def of_the_working_copy() -> dict[Path, int]:
+    """Release and reports of this folder, with the time of their last change."""
+    return {path: path.stat().st_mtime_ns for name in ("release", "reports") for path in (ROOT / name).rglob("*")}
+
+
 @pytest.mark.builds
 def test_the_summary_says_what_became_of_marts_and_cohort(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps of dbt on a real warehouse: rows in quarantine and warnings of the audit, then a cohort that vanishes."""
@@ -253,7 +258,7 @@ def test_the_summary_says_what_became_of_marts_and_cohort(built: Warehouse, monk
         monkeypatch.setenv(name, value)
     steps_of = refresh.steps_of
     monkeypatch.setattr(refresh, "steps_of", lambda places: steps_of(places)[:2])
-    there = {path: path.stat().st_mtime_ns for name in ("release", "reports") for path in (ROOT / name).rglob("*")}
+    there = of_the_working_copy()
     programs = Path(sys.executable).parent
     [(cohort,)] = built.query("select count(*) from marts.analysis_cohort")
     built.spoil("alliance_ratings", "bond_item", "9", first("rating_id"))
@@ -291,9 +296,7 @@ def test_the_summary_says_what_became_of_marts_and_cohort(built: Warehouse, monk
     assert lines[0].startswith("refresh: nothing was published; ")
     assert "gate candidates is closed" in reason[1]
     assert lines[-len(reason) :] == reason
-    assert there == {
-        path: path.stat().st_mtime_ns for name in ("release", "reports") for path in (ROOT / name).rglob("*")
-    }
+    assert there == of_the_working_copy()
 
 
 def test_a_refresh_belongs_to_the_projects_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
