@@ -92,7 +92,8 @@ select * from final
 
 {#- What whoever delivers the export can do about its rows. -#}
 {% macro advice_on_rows() -%}
-    Deliver the right rows with a later loaded_at or mend their files; docs/refresh.md says how faulty rows can wait in quarantine.
+    Deliver the right rows with a later loaded_at or mend their files
+    {%- if var('on_bad_rows') == 'stop' %}; docs/refresh.md says how faulty rows can wait in quarantine{% endif %}.
 {%- endmacro %}
 
 {#- What a closed gate leaves unsaid: behind it nothing was judged. -#}

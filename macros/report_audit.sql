@@ -1,11 +1,12 @@
-{#- The last line of a build: what the audit saw, so that a warning is not only in a table. -#}
+{#- The last line of a build: what the audit saw, so that a warning is not only in a table. A rule is judged again on what
+    quarantine leaves; it is one rule. -#}
 {% macro report_audit() %}
     {%- if execute and flags.WHICH in ('build', 'run') %}
         {%- set verdicts = run_query(
-            "select table_name || ': ' || rule || ' (' || coalesce(unexpected, 0) || ' of ' || coalesce(evaluated, 0) || ')'"
-            ~ " || case when table_name = 'erasures' then ': ' || detail || ' (' || sample_keys || ')' else '' end"
+            "select table_name || ': ' || rule || ' (' || coalesce(max(unexpected), 0) || ' of ' || coalesce(max(evaluated), 0) || ')'"
+            ~ " || case when table_name = 'erasures' then ': ' || max(detail) || ' (' || max(sample_keys) || ')' else '' end"
             ~ " from audit.validation_results where build_id = '" ~ invocation_id ~ "'"
-            ~ " and severity = 'warning' and not passed order by 1"
+            ~ " and severity = 'warning' and not passed group by table_name, rule order by 1"
         ) %}
         {%- set erasures = run_query(
             "select 'Erasure: ' || evaluated || ' ids are listed; with rows in the export: ' || detail"

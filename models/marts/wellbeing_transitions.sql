@@ -25,7 +25,7 @@ final as (
         end as {{ measurement }}_from,
         case
             when {{ measurement }}_band = 3 then {{ outcome().highest }}
-            else {{ cutoff }} + {{ width }} * {{ measurement }}_band
+            else least({{ cutoff }} + {{ width }} * {{ measurement }}_band, {{ outcome().highest }})
         end as {{ measurement }}_to,
         {%- endfor %}
         participants,

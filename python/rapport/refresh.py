@@ -125,7 +125,7 @@ def steps_of(places: Places) -> tuple[Step, ...]:
             "export",
             ("python", "-m", "rapport.release", "--out", release),
             left="Marts are new, export and report are not.",
-            if_refused=f"The message above names what may not leave; {export_and_report}",
+            if_refused=f"The message above says why; {export_and_report}",
             if_impossible=f"It could not be tried: mend what is named above, {export_and_report}",
         ),
         Step(

@@ -867,14 +867,21 @@ def _superiority_rows(scores: pd.DataFrame, design: Design) -> list[study.Row]:
 
 
 def _multiplicity_rows(findings: pd.DataFrame, design: Design) -> list[study.Row]:
-    """Return the P of the five tests of the first aim, adjusted together; of an undefined test the note."""
-    require_columns("findings", findings, ("analysis", "term", "n", "p_value", "note"))
-    published = {
-        (str(row["analysis"]), str(row["term"])): row
-        for row in findings[["analysis", "term", "n", "p_value", "note"]].to_dict("records")
-    }
+    """Return the P of the five tests of the first aim, adjusted together; of an undefined test the note.
+
+    A correlation of ±1 has a P of 0 because its t is infinite, not because chance made it so rarely: it is left out.
+    """
+    columns = ["analysis", "term", "n", "estimate", "statistic", "p_value", "note"]
+    require_columns("findings", findings, columns)
+    published = {(str(row["analysis"]), str(row["term"])): row for row in findings[columns].to_dict("records")}
     tests = {analysis: published[analysis, term] for analysis, term in design.first_aim.items()}
-    known = {analysis: float(row["p_value"]) for analysis, row in tests.items() if not pd.isna(row["p_value"])}
+    correlations = {one.analysis for one in design.study.correlations}
+    known = {
+        analysis: float(row["p_value"])
+        for analysis, row in tests.items()
+        if not pd.isna(row["p_value"])
+        and not (analysis in correlations and abs(float(row["estimate"])) == 1 and pd.isna(row["statistic"]))
+    }
     adjusted = dict(zip(known, holm(list(known.values())), strict=True))
     return [
         (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -149,16 +149,19 @@ class Alert:
 
 
 def alerts(rows: Sequence[Row], month: date) -> list[Alert]:
-    """Return the signals of one month, as the months up to it make them: later months are not known yet."""
+    """Return the signals of one month, as the months up to it make them: later months are not known yet.
+
+    Mean and limits are those of the whole series.
+    """
     found: list[Alert] = []
     for kind in KINDS:
         for measure in TITLES:
             series = [row for row in rows if (row["provider_type"], row["measure"]) == (kind, measure)]
             known = [row for row in series if month_of(row) <= month]
+            shown = [row for row in sorted(known, key=month_of) if row["value"] is not None]
             for event in events(known):
                 count = len(event.rows)
-                is_run = event.signal in ("shift", "trend")
-                if month_of(event.rows[-1]) != month or (is_run and count < RUN):
+                if month_of(event.rows[-1]) != month or not _has_come(event, shown):
                     continue
                 row = event.rows[-1]
                 what, when = in_words(event)
@@ -174,11 +177,24 @@ def alerts(rows: Sequence[Row], month: date) -> list[Alert]:
                         mean=row["mean"],
                         lower_limit=row["lower_limit"],
                         upper_limit=row["upper_limit"],
-                        is_new=count == (RUN if is_run else 1),
+                        is_new=count == 1 or not _has_come(replace(event, rows=event.rows[:-1]), shown[:-1]),
                         words=f"{TITLES[measure]} ({KINDS[kind]}): {what} {when}",
                     )
                 )
     return found
+
+
+def _has_come(event: Event, shown: Sequence[Row]) -> bool:
+    """Whether the last of some months could tell of an event that ends in it.
+
+    A row is flagged by what follows it, too: the first six of a run by the seventh, the first of two near a limit by
+    the second.
+    """
+    if event.signal in ("shift", "trend"):
+        return len(event.rows) >= RUN
+    if event.signal == "near_limit":
+        return any(row["near_limit"] and _side(row) == event.direction for row in shown[-3:-1])
+    return True
 
 
 @dataclass(frozen=True, slots=True)

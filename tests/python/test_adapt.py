@@ -141,7 +141,7 @@ def test_a_change_takes_the_files_of_its_diff_and_everything_follows(
         raw = project / command.split()[-1]
         mark(raw)
     run(project, "python", "-m", "rapport.studies", "my_service")
-    run(project, "dbt", "--quiet", "run", raw=raw)
+    run(project, "dbt", "--quiet", "build", raw=raw)  # with the unit tests, as `make build`
     run(project, "python", "-m", "rapport.release", "--out", "release")
     run(project, "python", "-m", "rapport.report", "--release", "release", "--out", "page.html")
     run(project, "python", "-m", "rapport.contracts", "generate")

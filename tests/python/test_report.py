@@ -373,6 +373,61 @@ def test_what_would_have_come_by_itself_and_who_got_worse_stand_beside_the_chang
     assert re.search(r"Of those who screened positive \d+\.\d% recovered, and 12\.5% fell by 10 points or more\.", text)
 
 
+@pytest.mark.parametrize(
+    ("expected", "observed", "said", "unsaid"),
+    [
+        (
+            15.16,
+            14.0,
+            "would account for all of the 14.00 points: a change of 15.16 would be expected from it.",
+            "beyond it",
+        ),
+        (
+            19.84,
+            -13.0,
+            "would lead one to expect a change of 19.84 points, and the change was −13.00.",
+            "account for",
+        ),
+        (3.0, 0.0, "would lead one to expect a change of 3.00 points, and the change was 0.00.", "account for"),
+        (None, 20.0, "Regression to the mean cannot be estimated (no variance of one of the measurements).", "account"),
+    ],
+)
+def test_regression_to_the_mean_may_explain_all_of_a_change_or_the_opposite(
+    of_400: Tables, expected: float | None, observed: float, said: str, unsaid: str
+) -> None:
+    note = "no variance of one of the measurements"
+    beyond = None if expected is None else observed - expected
+    for term, value in (("expected", expected), ("observed", observed), ("beyond", beyond)):
+        of_sensitivity(
+            of_400, "wellbeing_regression_to_mean", term, estimate=value, note=note if value is None else None
+        )
+    sentence = firm(of_400, 2).split("\n")[0]
+    assert said in sentence
+    assert unsaid not in sentence
+
+
+def test_nobody_stayed_at_or_below_the_cut_off_where_nobody_began_there(of_400: Tables) -> None:
+    from rapport.report.figures import transitions
+
+    assert "were still there at follow-up" in transitions(everything(of_400)).alternative.text
+    of_400["wellbeing_transitions"] = [
+        row for row in of_400["wellbeing_transitions"] if min(row["baseline_from"], row["followup_from"]) > 28
+    ]
+    assert "still there" not in transitions(everything(of_400)).alternative.text
+
+
+def test_a_panel_without_participants_says_so_and_bears_no_mark_of_what_is_hidden(of_400: Tables) -> None:
+    from rapport.report.figures import distribution
+
+    of_400["alliance_distribution"] = [
+        row for row in of_400["alliance_distribution"] if row["utilization_type"] == "telecoaching"
+    ]
+    picture = distribution(everything(of_400))
+    for svg in (picture.wide, picture.narrow):
+        assert "‡" not in svg
+        assert len(re.findall(r"no participants", re.sub(r"<!--.*?-->", "", svg))) == 2
+
+
 def test_variants_that_change_the_answer_are_told_from_those_that_do_not(of_400: Tables) -> None:
     change(of_400, "alliance_predicts_wellbeing", "alliance", estimate=2.0, ci_low=0.1, ci_high=3.9)
     for row in of_400["sensitivity_results"]:
@@ -921,6 +976,28 @@ def protected_page(protected: Published) -> str:
     if "protected" not in _pages:
         _pages["protected"] = build_page(protected)
     return _pages["protected"]
+
+
+@pytest.mark.parametrize(("mean", "shown"), [(13.0, "13"), (12.8, "12.8"), (12.76, "12.8")])
+def test_a_mean_of_real_data_has_the_decimals_that_it_is_given_to(
+    protected: Published, mean: float, shown: str
+) -> None:
+    """Of 162 people a mean of scores is given to whole points: 13.0 would claim more."""
+    tables = copy.deepcopy(protected.tables)
+    change(tables, "wellbeing_change", "followup - baseline", n=162, estimate=mean, suppressed_columns=None)
+    found = Published(tables, protected.manifest).finding("wellbeing_change", "followup - baseline")
+    assert fixed(found.number("estimate")).text == shown
+
+
+def test_where_months_are_hidden_the_limits_are_not_called_missing(protected: Published, protected_page: str) -> None:
+    hidden = {
+        (row["provider_type"], row["measure"])
+        for row in protected.tables["service_signals"]
+        if row["mean"] is None and "value" in str(row["suppressed_columns"] or "").split(",")
+    }
+    assert hidden
+    assert words_of(protected_page).count("No limits, because months are hidden.") == len(hidden)
+    assert "Too few months for limits" not in words_of(protected_page)
 
 
 def test_the_page_of_real_data_is_its_release(protected: Published, protected_page: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from dataclasses import replace
 from functools import lru_cache
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,6 +94,48 @@ def test_note_says_why(name: str, analysis: str, term: str, note: str) -> None:
     row = ours(name).loc[(analysis, term)]
     assert note in str(row["note"])
     assert np.isnan(row["std_error"])
+
+
+def test_holm_leaves_out_the_p_of_a_perfect_correlation() -> None:
+    """Its P of 0 is that of an infinite t: with five people ρ = 1 has an exact P of .017."""
+    design = sensitivity.Design(PUBLISHED)
+    [perfect] = {one.analysis for one in PUBLISHED.correlations}
+    others = [analysis for analysis in design.first_aim if analysis != perfect]
+    p_values = {perfect: 0.0, **dict(zip(others, (0.04, 0.03, 0.5, 0.2), strict=True))}
+    findings = pd.DataFrame(
+        {
+            "analysis": analysis,
+            "term": term,
+            "n": 5,
+            "estimate": 1.0 if analysis == perfect else 0.1,
+            "statistic": None if analysis == perfect else 2.0,
+            "p_value": p_values[analysis],
+            "note": "perfect monotone association" if analysis == perfect else None,
+        }
+        for analysis, term in design.first_aim.items()
+    )
+    rows = {term: result for _, term, result in sensitivity._multiplicity_rows(findings, design)}
+    assert (rows[perfect].p_value, rows[perfect].p_adjusted) == (None, None)
+    assert rows[perfect].note == "perfect monotone association"
+    np.testing.assert_allclose([rows[one].p_adjusted for one in others], [0.12, 0.12, 0.5, 0.4])
+
+
+def test_the_gate_takes_a_change_whose_regression_to_the_mean_is_undefined() -> None:
+    suite = json.loads((ROOT / "expectations/findings/sensitivity_results.json").read_text(encoding="utf-8"))
+    [query] = [
+        one["kwargs"]["unexpected_rows_query"]
+        for one in suite["expectations"]
+        if one["meta"]["rule"] == "the observed change is what was expected and what is beyond it"
+    ]
+    for expected, beyond, broken in ((None, None, 0), (15.0, 5.0, 0), (15.0, 4.0, 1), (15.0, None, 1)):
+        rows = pd.DataFrame(  # noqa: F841
+            {
+                "analysis": "wellbeing_regression_to_mean",
+                "term": ["expected", "observed", "beyond"],
+                "estimate": pd.Series([expected, 20.0, beyond], dtype=float),
+            }
+        )
+        assert len(duckdb.sql(query.replace("{batch}", "(select * from rows)")).fetchall()) == broken
 
 
 def test_one_provider_leaves_the_estimates_of_r_without_errors() -> None:

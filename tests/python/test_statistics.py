@@ -192,6 +192,12 @@ def test_d_rm_needs_a_correlation() -> None:
     assert paired_t(constant_baseline).statistic == pytest.approx(9.0)
 
 
+def test_d_av_of_a_constant_change_has_no_interval_and_says_so() -> None:
+    d_av = paired_effect_sizes(PairedMoments(9, 20, 32, 12, 16.0, 16.0, 0.0, 16.0))["d_av"]
+    assert d_av.effect_size == pytest.approx(3.0)
+    assert (d_av.effect_size_low, d_av.note) == (None, "no variance of the change: no interval")
+
+
 def test_wilson_limits_stay_within_bounds() -> None:
     assert wilson(0, 10).ci_low == 0.0
     assert wilson(10, 10).ci_high == 1.0

@@ -295,6 +295,15 @@ def test_a_var_of_the_command_line_replaces_the_value_of_the_study_and_is_told()
     assert again.regressions == study.regressions
 
 
+def test_a_misspelt_key_is_one_fault_and_not_two(project: Path) -> None:
+    """A criterion without its `condition` is of no known form; that follows from the name."""
+    spoil(project, "    condition: age_years >= {age}\n", "    conditon: age_years >= {age}\n")
+    with pytest.raises(StudyError) as error:
+        load_study(project, PUBLISHED)
+    [line] = [line for line in str(error.value).splitlines() if "eligibility.adult" in line]
+    assert "eligibility.adult.conditon: there is no such key; did you mean condition?" in line
+
+
 def test_every_column_that_a_criterion_may_name_is_listed(project: Path) -> None:
     """Those that docs/adapt.md names: what is known of a participant before the criteria are judged."""
     spoil(project, "condition: age_years >= {age}", "condition: shoe_size >= {age}")

@@ -71,7 +71,8 @@ def _check(raw: Path, raw_format: str, strict_freshness: bool, every: bool) -> i
     broken = [finding for finding in findings if not finding.passed and finding.severity == "critical"]
     noted = [finding for finding in findings if not finding.passed and finding.severity != "critical"]
     if every:
-        _print_findings("Rules that hold", [finding for finding in findings if finding.passed])
+        held = [(one.table, one.rule, one.severity) for one in findings if one.passed]
+        print(f"Rules that hold\n\n{aligned(('table', 'rule', 'severity'), held)}\n")
     _print_findings("Warnings", noted)
     _print_findings("Broken critical rules", broken)
     judged = f"{raw} ({raw_format}): {len(findings)} rules judged, {len(broken)} critical broken, {len(noted)} warnings"
@@ -80,18 +81,21 @@ def _check(raw: Path, raw_format: str, strict_freshness: bool, every: bool) -> i
     )
     if broken and all(finding.layer == "files" for finding in findings):
         print("The rules on rows have not been judged: they are once all of this is mended.")
+    elif broken and all(finding.layer for finding in findings):
+        print("How old the export is has not been judged: it is once all of this is mended.")
     return BROKEN if broken else GOOD
 
 
 def _print_findings(title: str, findings: list[Finding]) -> None:
     if not findings:
         return
-    rows = [
-        (finding.table, finding.rule, finding.severity, finding.outcome, finding.failing, finding.keys, finding.detail)
-        for finding in findings
-    ]
-    header = ("table", "rule", "severity", "outcome", "failing", "example keys", "detail")
-    print(f"{title}\n\n{aligned(header, rows, right=frozenset({4}))}\n")
+    print(f"{title}\n")
+    for finding in findings:
+        failing = f" ({finding.failing} failing)" if finding.failing else ""
+        keys = f", for example {finding.keys}" if finding.keys else ""
+        detail = f" - {finding.detail}" if finding.detail else ""
+        print(escape_lines(f"  {finding.table}: {finding.rule}{failing}{keys}{detail}"))
+    print()
 
 
 def _diff() -> int:

@@ -42,11 +42,6 @@ class Finding:
     layer: str = ""
     """The layer that judged it; empty for freshness."""
 
-    @property
-    def outcome(self) -> str:
-        """``held`` or ``broken``."""
-        return "held" if self.passed else "broken"
-
 
 def check_export(
     raw: Path, raw_format: str = "parquet", *, project: Path | None = None, strict_freshness: bool = False

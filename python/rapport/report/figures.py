@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rapport.report.labels import lines_of, utilization
-from rapport.report.published import Published, Record
+from rapport.report.published import Number, Published, Record
 from rapport.report.rich import HIDDEN, Part, Rich, count, fixed, interval, joined, percent, plain, rich
 from rapport.report.sentences import cutoff_var, parameter, why_missing
 from rapport.studies import ALLIANCE, CARE_TYPES, Study
@@ -143,13 +143,20 @@ def grid_lines(axes: Axes, axis: Any) -> None:
     axes.set_axisbelow(True)
 
 
-def _leave_empty(panels: Sequence[Axes], *, narrow: bool) -> None:
-    """Take the axes from panels in which nothing is drawn, and label those beside them in their stead."""
+def _leave_empty(panels: Sequence[Axes], numbers: Sequence[Sequence[Number]], why: str, *, narrow: bool) -> None:
+    """Take the axes from panels in which nothing is drawn, and label those beside them in their stead.
+
+    ``numbers`` are those that each panel would draw: a hidden one leaves the mark, otherwise ``why`` stands there.
+    """
     empty = [axes for axes in panels if not axes.has_data()]
-    for axes in empty:
+    for axes, of_panel in zip(panels, numbers, strict=True):
+        if axes not in empty:
+            continue
         axes.set_axis_off()
         if not axes.texts:
-            axes.text(0.5, 0.5, HIDDEN, transform=axes.transAxes, ha="center", va="center", fontsize=12)
+            is_hidden = any(number.is_hidden for number in of_panel)
+            text, size = (HIDDEN, 12) if is_hidden else (why, 9.5)
+            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=size)
     drawn = [axes for axes in panels if axes not in empty]
     if empty and drawn:
         drawn[-1 if narrow else 0].tick_params(labelbottom=True, labelleft=True)
@@ -211,7 +218,8 @@ def distribution(data: Published) -> Picture:
             )
             axes.set_ylim(0, tallest * 1.18 or 1)
             grid_lines(axes, "y")
-        _leave_empty(panels, narrow=narrow)
+        shares = [[record.number("percent") for record in by_type[group]] for group in TYPES]
+        _leave_empty(panels, shares, "no participants", narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
         per = " per class" if any(len(_covered(record, by_type)) > 1 for record in records) else ""
         figure.supylabel(f"Percent of participants{per}", fontsize=9.5)
@@ -334,7 +342,8 @@ def transitions(data: Published) -> Picture:
         " Stronger colour is a larger share of the row.",
         cutoff=parameter(data, cutoff_var(data.study)),
     )
-    if stayed is not None and stayed.number("participants").value is not None:
+    is_positive = bands[0][1] <= outcome.cutoff  # type: ignore[operator]
+    if is_positive and stayed is not None and stayed.number("participants").value is not None:
         alternative += rich(
             " Of those who began at or below it, {share} ({n}) were still there at follow-up.",
             share=percent(stayed.number("percent")),
@@ -389,7 +398,8 @@ def changes(data: Published) -> Picture:
         panels[1].set_title("Difference, Tukey 95% CI")
         for axes in panels:
             axes.set_xlabel(f"{outcome} points")
-        _leave_empty(panels, narrow=narrow)
+        numbers = [[record.number("estimate") for record in drawn] for drawn in (means, tukey)]
+        _leave_empty(panels, numbers, "cannot be estimated", narrow=narrow)
 
     wide, narrow = draw_svg(name, draw, 2.5, 4.4)
     parts = [
@@ -582,7 +592,8 @@ def slope_lines(data: Published) -> Picture:
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="upper left", frameon=False, fontsize=8.5, handlelength=2.6, labelspacing=0.25)
             grid_lines(axes, "both")
-        _leave_empty(panels, narrow=narrow)
+        numbers = [[points[0].number("predicted") for points in levels.values()] for levels in lines.values()]
+        _leave_empty(panels, numbers, "cannot be estimated", narrow=narrow)
         figure.supxlabel("Alliance score", fontsize=9.5)
         figure.supylabel(f"Expected {outcome} at follow-up", fontsize=9.5)
 

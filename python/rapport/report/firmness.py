@@ -219,25 +219,41 @@ def _aim_1(data: Published) -> Firmness:
 # --- Aim 2
 
 
-def _aim_2(data: Published) -> Firmness:
-    sentences = []
-    expected, beyond = (
-        _row(data, "wellbeing_regression_to_mean", term).number("estimate") for term in ("expected", "beyond")
-    )
-    observed = _row(data, "wellbeing_regression_to_mean", "observed")
-    if expected.value is not None and beyond.value is not None:
-        sentences.append(
-            rich(
-                "People who are selected for a low score tend to score higher later, with or without care: regression"
-                " to the mean alone would account for {expected} of the {observed} points, and {beyond} are beyond it;"
-                " without a comparison group the study cannot say how much of them is due to the care.",
-                expected=fixed(expected),
-                observed=fixed(observed.number("estimate")),
-                beyond=fixed(beyond),
-            )
+def _regression_to_mean(data: Published) -> Rich:
+    """What of the change would have come by itself: part of it, all of it, or the opposite of it."""
+    rows = [_row(data, "wellbeing_regression_to_mean", term) for term in ("expected", "observed", "beyond")]
+    expected, observed, beyond = (row.number("estimate") for row in rows)
+    if expected.value is None or observed.value is None or beyond.value is None:
+        # A number of people that is too small hides all three; a note stands where there is no correlation.
+        return rich("Regression to the mean cannot be estimated ({why}).", why=why_missing(rows[0]))
+    if expected.value * observed.value < 0 or (not observed.value and expected.value):
+        what = (
+            "regression to the mean alone would lead one to expect a change of {expected} points, and the change was"
+            " {observed}"
+        )
+    elif abs(expected.value) > abs(observed.value):
+        what = (
+            "regression to the mean alone would account for all of the {observed} points: a change of {expected} would"
+            " be expected from it"
         )
     else:
-        sentences.append(rich("Regression to the mean cannot be estimated ({why}).", why=why_missing(observed)))
+        what = (
+            "regression to the mean alone would account for {expected} of the {observed} points, and {beyond} are"
+            " beyond it; without a comparison group the study cannot say how much of them is due to the care"
+        )
+    return rich(
+        "People who are selected for a low score tend to score higher later, with or without care: " + what + ".",
+        **{
+            name: fixed(number)
+            for name, number in (("expected", expected), ("observed", observed), ("beyond", beyond))
+            if f"{{{name}}}" in what
+        },
+    )
+
+
+def _aim_2(data: Published) -> Firmness:
+    sentences = []
+    sentences.append(_regression_to_mean(data))
     rates = {
         name: _row(data, "reliable_change", name)
         for name in ("reliable_improvement", "reliable_recovery", "reliable_deterioration", "deterioration")

@@ -114,8 +114,11 @@ def _words(records: Sequence[Record], found: Sequence[Event]) -> Rich:
             said.append(rich("{what} since {first}", what=what, first=first))
         else:
             said.append(rich("{what} from {first} to {last}", what=what, first=first, last=last))
+    if not said and records[0].row["mean"] is not None:
+        return plain("No signal.")
     if not said:
-        return plain("Too few months for limits." if records[0].row["mean"] is None else "No signal.")
+        is_hidden = any(record.number("value").is_hidden for record in records)
+        return plain("No limits, because months are hidden." if is_hidden else "Too few months for limits.")
     whole = joined(said, "; ")
     return rich("{first}{rest}.", first=whole.text[0].upper(), rest=Rich(whole.html[1:], whole.text[1:]))
 

@@ -152,7 +152,8 @@ def _protection(data: Published) -> Rich:
     return rich(
         "Counts of fewer than {least} people, and what would give them away, are hidden (‡); other counts are the"
         " middle of {base} numbers, percentages and whatever else depends on a number of people are those of the"
-        " rounded number, statistics have two or three significant digits.",
+        " rounded number, statistics have two or three significant digits, means of scores at times fewer; their tests"
+        " and intervals are those of the means as given.",
         least=least,
         base=_literal(str(data.manifest["round_counts"])),
     )

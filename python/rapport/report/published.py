@@ -67,6 +67,11 @@ WITHOUT_ORDER = frozenset(
 """Tables that SQL has counted or put together: an engine gives their rows by chance, the page in the order of keys."""
 
 
+def _decimals_of(value: float) -> int:
+    """To how many decimals, two at most, a rounded figure is given."""
+    return len(f"{value:.2f}".rstrip("0").partition(".")[2])
+
+
 class ReportError(Exception):
     """There is nothing to report on; the message says why."""
 
@@ -185,18 +190,22 @@ class Published:
         if table == "table_1":
             return {"value": self._places(row)} if row["statistic"] in ("mean", "sd", "median") else {}
         people = row.get("n")
-        return {
+        found = {
             column: significant(float(row[column]), None if people is None else float(people), most)  # type: ignore[arg-type]
             for column, most in DECIMALS.get(table, {}).items()
             if most is not None and row.get(column) is not None
         }
+        if row.get("estimate_name") in ("mean", "mean_difference") and "estimate" in found:
+            # A mean of scores is given to fewer decimals where more would tell a number of people (release.rounding).
+            found["estimate"] = min(found["estimate"], _decimals_of(float(row["estimate"])))  # type: ignore[arg-type]
+        return found
 
     def _places(self, row: Row) -> int:
         """To how many decimals a figure of Table 1 is given: mean and deviation to as many as either has."""
         together = ("mean", "sd") if row["statistic"] in ("mean", "sd") else (row["statistic"],)
         return (
             max(
-                len(f"{other['value']:.2f}".rstrip("0").partition(".")[2])
+                _decimals_of(float(other["value"]))  # type: ignore[arg-type]
                 for other in self.tables["table_1"]
                 if (other["variable"], other["utilization_type"]) == (row["variable"], row["utilization_type"])
                 and other["statistic"] in together

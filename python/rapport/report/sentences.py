@@ -682,9 +682,8 @@ def _moderation(data: Published, analysis: str) -> Rich:
     records = [r for r in data.records("inference_results", analysis=analysis) if ":" in r.text("term")]
     known = [r for r in records if r.number("p_value").value is not None]
     if not known:
-        return rich(
-            "By {moderator}: no moderation can be tested ({why}).", moderator=moderator, why=why_missing(records[0])
-        )
+        what = "the test of the moderation is not shown" if records[0].is_withheld else "no moderation can be tested"
+        return rich("By {moderator}: {what} ({why}).", moderator=moderator, what=what, why=why_missing(records[0]))
     if _aliased_main_effect(data, analysis):
         return rich(
             "By {moderator}: the interaction is not interpreted, as a main effect that it is made of"

@@ -275,7 +275,7 @@ def _rounding(data: Published) -> list[Part]:
     of_counts = "Counts are rounded, each by itself, so columns need not add up; percentages are of rounded counts. "
     return [
         f"{of_counts if data.has_rounded_counts else ''}"
-        "Medians and percentiles are rounded to whole units, percentiles of the alliance score to half points."
+        "Medians and percentiles are rounded to whole units, those of the alliance score less coarsely."
         " ‡ hidden: few people, or what would give their number away."
     ]
 
@@ -414,13 +414,15 @@ def moderations(data: Published) -> Table:
             )
     references = [one.reference for one in reversed(list(study.predictors.values())) if one.reference is not None]
     told = f"; {' and '.join(references)} {'is the reference' if len(references) == 1 else 'are the references'}"
+    numbers = [data.finding(analysis, ALLIANCE).number("n") for analysis in study.moderations]
+    known = [number for number in numbers if number.value is not None] or numbers
     notes: list[Part] = [
         rich(
             "n = {n}. Coefficients of step 2. All continuous variables, the outcome too, are z-scores"
             f"{told if references else ''}.",
-            n=count(data.finding(analysis, ALLIANCE).number("n")),
+            n=count(number),
         )
-        for analysis in list(study.moderations)[:1]
+        for number in known[:1]
     ]
     for analysis in study.moderations:
         notes += _why(data.records("inference_results", analysis=analysis))

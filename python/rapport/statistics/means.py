@@ -262,6 +262,8 @@ def paired_effect_sizes(moments: PairedMoments) -> dict[str, TestResult]:
     results = {}
     for name, (square, why) in squares.items():
         value, low, high = (None, None, None) if change is None else _effect(change, n, square)
+        if value is not None and change is not None and not change.variance:
+            why = "no variance of the change: no interval"
         results[name] = replace(
             STANDARDIZED_CHANGES[name],
             n=n,

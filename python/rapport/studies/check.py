@@ -31,6 +31,7 @@ from rapport.studies.facts import Facts
 
 RESERVED_TERMS = ("(Intercept)", ALLIANCE, BASELINE, FOLLOWUP, "total")
 """Terms that every study has."""
+UNKNOWN_KEY, NO_FORM = "there is no such key", "the keys do not go together"
 
 
 # --- By the schema
@@ -56,9 +57,12 @@ def schema_faults(document: Document, schema: Path) -> list[str]:
                 if key not in known:
                     close = difflib.get_close_matches(key, known, n=1)
                     hint = f"; did you mean {close[0]}?" if close else ""
-                    found.append(((*place, key), f"there is no such key{hint}", one_of(known)))
+                    found.append(((*place, key), f"{UNKNOWN_KEY}{hint}", one_of(known)))
             continue
         found.append((place, wrong, allowed))
+    # A key that is not known leaves the place of another empty: that is the same fault.
+    unknown = {place[:-1] for place, wrong, _ in found if wrong.startswith(UNKNOWN_KEY)}
+    found = [one for one in found if one[1] != NO_FORM or one[0] not in unknown]
     found.sort(key=lambda one: (document.line(one[0]), one[1]))
     return [document.fault(*one) for one in found]
 
@@ -98,7 +102,7 @@ def _in_words(error: Any) -> tuple[str, str]:
         case "const":
             return f"{_written(value)} is not what this var sets", str(error.validator_value)
         case "oneOf":
-            return "the keys do not go together", allowed or "one of the forms that the schema names"
+            return NO_FORM, allowed or "one of the forms that the schema names"
         case _:
             return error.message, allowed or ""
 
