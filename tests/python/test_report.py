@@ -373,6 +373,21 @@ def test_what_would_have_come_by_itself_and_who_got_worse_stand_beside_the_chang
     assert re.search(r"Of those who screened positive \d+\.\d% recovered, and 12\.5% fell by 10 points or more\.", text)
 
 
+def test_combinations_that_are_not_shown_are_counted(of_400: Tables) -> None:
+    grid = [row for row in of_400["sensitivity_results"] if row["analysis"] == "definition_grid"]
+    for row in grid:
+        row |= {"estimate": 2.0, "ci_low": 0.2, "ci_high": 3.8}
+    assert f"Over {len(grid)} combinations of cut-off, shortest follow-up and ratings the coefficient" in firm(
+        of_400, 3
+    )
+    for row in grid[:6]:
+        row |= {"estimate": None, "ci_low": None, "ci_high": None}
+    assert (
+        f"Over {len(grid) - 6} combinations of cut-off, shortest follow-up and ratings that can be shown, of {len(grid)},"
+        " the coefficient runs"
+    ) in firm(of_400, 3)
+
+
 @pytest.mark.parametrize(
     ("expected", "observed", "said", "unsaid"),
     [

@@ -483,10 +483,13 @@ def _grid_sentence(records: Sequence[Record]) -> Rich:
     estimates = sorted(known, key=lambda record: record.number("estimate").value or 0.0)
     clear = sum(_side(record) != 0 for record in known)
     return rich(
-        "Over {all} combinations of cut-off, shortest follow-up and ratings the coefficient runs"
+        "Over {all} combinations of cut-off, shortest follow-up and ratings{of_whole} the coefficient runs"
         " from {low} to {high}; the"
         " interval leaves out zero in {clear} of them.",
         all=_literal(str(len(known))),
+        of_whole=""
+        if len(known) == len(records)
+        else rich(" that can be shown, of {n},", n=_literal(str(len(records)))),
         low=fixed(estimates[0].number("estimate")),
         high=fixed(estimates[-1].number("estimate")),
         clear=_literal(str(clear)),
