@@ -394,7 +394,7 @@ def test_combinations_that_are_not_shown_are_counted(of_400: Tables) -> None:
         (
             15.16,
             14.0,
-            "would account for all of the 14.00 points: a change of 15.16 would be expected from it.",
+            "would account for all of the 14.00 points; a change of 15.16 would be expected from it.",
             "beyond it",
         ),
         (

@@ -233,7 +233,7 @@ def _regression_to_mean(data: Published) -> Rich:
         )
     elif abs(expected.value) > abs(observed.value):
         what = (
-            "regression to the mean alone would account for all of the {observed} points: a change of {expected} would"
+            "regression to the mean alone would account for all of the {observed} points; a change of {expected} would"
             " be expected from it"
         )
     else:

@@ -73,6 +73,8 @@ class Facts:
             is_fact = name in self.joined or name in self.cohort
             close = [] if is_fact else difflib.get_close_matches(name, columns, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
+            if name in self.joined and name not in self.stored and name not in self.cohort:
+                hint = "; a column of the export is reached by a fact of its own, under `facts`"
             return f"its SQL fails: {said}{hint}", f"SQL over {', '.join(columns)}"
         is_right = {
             "whole": given in _WHOLE,
