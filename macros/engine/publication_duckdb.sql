@@ -12,6 +12,11 @@
 
     {{ run_hooks(pre_hooks) }}
     {{ get_assert_columns_equivalent(sql) }}
+    {#- An older version of this project may have kept a table of this name. -#}
+    {%- set existing = load_cached_relation(this) %}
+    {%- if existing is not none and existing.type == 'table' %}
+        {%- do adapter.drop_relation(existing) %}
+    {%- endif %}
     {% call statement('main') -%}
         {%- if config.get('candidate_as') == 'view' %}
         create or replace view {{ view }} as

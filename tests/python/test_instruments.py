@@ -59,8 +59,10 @@ def changes_of(raw: Path) -> pd.DataFrame:
     before = phq9[phq9["completed_at"] < phq9["min"]].groupby("participant_id").last()
     in_time = phq9["completed_at"].dt.normalize() <= "2021-10-12"
     after = phq9[(phq9["completed_at"] > phq9["max"]) & in_time].groupby("participant_id").last()
-    both = before[["score", "completed_at"]].join(
-        after[["score", "completed_at"]], how="inner", lsuffix="_b", rsuffix="_f"
+    both = (
+        before[["score", "completed_at"]]
+        .add_suffix("_b")
+        .join(after[["score", "completed_at"]].add_suffix("_f"), how="inner")
     )
     days = (both["completed_at_f"].dt.normalize() - both["completed_at_b"].dt.normalize()).dt.days
     found = pd.DataFrame({"baseline": both["score_b"], "followup": both["score_f"], "days": days})

@@ -289,3 +289,13 @@ def test_paths_may_be_relative(warehouse: Warehouse) -> None:
     outcome = warehouse.run()
     assert outcome.success, outcome.output
     assert len(warehouse.marts()) == len(MARTS)
+
+
+def test_a_table_of_an_older_version_gives_way_to_the_view_of_its_name(built: Warehouse) -> None:
+    """Version 0.1.1 kept the facts as a table of this name."""
+    good = built.marts()
+    with duckdb.connect(str(built.db)) as connection:
+        connection.execute("drop view rules.participant_facts; create table rules.participant_facts as select 1 as x")
+    outcome = built.run()
+    assert outcome.success, outcome.output
+    assert built.marts() == good

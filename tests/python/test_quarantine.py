@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def spoil_everything(warehouse: Warehouse) -> None:
         "select * replace (timestamp '2030-01-01' as loaded_at, i::integer as duration_minutes)"
         " from (from rows order by session_id desc limit 1), range(1, 3) as t(i)",
     )
+
+
+def test_files_that_are_refused_leave_no_word_of_quarantine(built: Warehouse, tmp_path: Path) -> None:
+    """The table is that of an earlier build, or not there at all: in a new database the last words were an error of it."""
+    shutil.rmtree(built.raw / "sessions")
+    built.db = tmp_path / "new.duckdb"
+    outcome = built.run(*QUARANTINE)
+    assert not outcome.success
+    assert "sessions: folder exists (1 failing)" in outcome.output
+    assert "Catalog Error" not in outcome.output
+    assert "Quarantine: rows wait" not in outcome.output
 
 
 def test_bad_rows_wait_in_quarantine_and_leave_it_corrected(built: Warehouse) -> None:
