@@ -13,11 +13,10 @@
             ~ " from audit.validation_results where build_id = '" ~ invocation_id ~ "'"
             ~ " and table_name = 'erasures' and rule = 'ids listed and found'"
         ) %}
-        {#- A build whose files are refused gets no further than they: the table is an earlier build's, if there is one. #}
-        {%- set got_there = run_query(
-            "select count(*) from audit.validation_results where build_id = '" ~ invocation_id ~ "' and layer = 'accepted'"
-        ).rows[0][0] %}
-        {%- if var('on_bad_rows') == 'quarantine' and got_there %}
+        {#- Of a build whose files or raw rows are refused the table is an earlier build's, if there is one. #}
+        {%- if var('on_bad_rows') == 'quarantine' and run_query(
+            "select 1 from audit.validation_results where build_id = '" ~ invocation_id ~ "' and layer = 'accepted' limit 1"
+        ).rows %}
             {%- set waiting = run_query(
                 "select table_name || ' ' || count(*) from quarantine.quarantined_rows group by table_name order by 1"
             ) %}

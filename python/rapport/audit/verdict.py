@@ -43,6 +43,14 @@ def join_keys(keys: Iterable[object]) -> str | None:
     return ", ".join(shown) or None
 
 
+def broken_rule(table: str, rule: str, failing: int | None, keys: str | None, detail: str | None) -> str:
+    """A broken rule in one line, as the gates tell it (macros/gate.sql)."""
+    number = f" ({failing} failing)" if failing else ""
+    examples = f", for example {keys}" if keys else ""
+    why = f" - {detail}" if detail else ""
+    return f"{table}: {rule}{number}{examples}{why}"
+
+
 def verdict_table(verdicts: Sequence[Verdict], build_id: str, layer: str) -> pa.Table:
     """The verdicts of one layer as a table, in the columns of ``audit.validation_results``."""
     schema = pa.schema(

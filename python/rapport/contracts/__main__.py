@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from rapport.audit.verdict import broken_rule
 from rapport.contracts.changes import compare, parse_version, release_advice
 from rapport.contracts.check import FORMATS, CheckError, Finding, check_export
 from rapport.contracts.odcs import contract_yaml, marts_contract, raw_contract
@@ -91,10 +92,8 @@ def _print_findings(title: str, findings: list[Finding]) -> None:
         return
     print(f"{title}\n")
     for finding in findings:
-        failing = f" ({finding.failing} failing)" if finding.failing else ""
-        keys = f", for example {finding.keys}" if finding.keys else ""
-        detail = f" - {finding.detail}" if finding.detail else ""
-        print(escape_lines(f"  {finding.table}: {finding.rule}{failing}{keys}{detail}"))
+        told = broken_rule(finding.table, finding.rule, finding.failing, finding.keys, finding.detail)
+        print(escape_lines(f"  {told}"))
     print()
 
 

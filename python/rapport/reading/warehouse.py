@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import yaml
 
-from rapport.audit.verdict import Verdict, join_keys, verdict_table
+from rapport.audit.verdict import Verdict, broken_rule, join_keys, verdict_table
 from rapport.engines import is_spark
 from rapport.messages import escape_controls
 from rapport.reading.export import (
@@ -239,7 +239,6 @@ def why_reading_failed() -> list[str]:
         return []
     with duckdb.connect() as connection:
         return [
-            f"{verdict.table_name}: {verdict.rule} ({verdict.unexpected} failing), for example {verdict.sample_keys}"
-            f" - {verdict.detail}"
+            broken_rule(verdict.table_name, verdict.rule, verdict.unexpected, verdict.sample_keys, verdict.detail)
             for verdict in unreadable_rows(connection, list(_read.values())[-1])
         ]

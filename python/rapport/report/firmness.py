@@ -243,11 +243,9 @@ def _regression_to_mean(data: Published) -> Rich:
         )
     return rich(
         "People who are selected for a low score tend to score higher later, with or without care: " + what + ".",
-        **{
-            name: fixed(number)
-            for name, number in (("expected", expected), ("observed", observed), ("beyond", beyond))
-            if f"{{{name}}}" in what
-        },
+        expected=fixed(expected),
+        observed=fixed(observed),
+        beyond=fixed(beyond),
     )
 
 

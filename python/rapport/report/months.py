@@ -114,9 +114,9 @@ def _words(records: Sequence[Record], found: Sequence[Event]) -> Rich:
             said.append(rich("{what} since {first}", what=what, first=first))
         else:
             said.append(rich("{what} from {first} to {last}", what=what, first=first, last=last))
-    if not said and records[0].row["mean"] is not None:
-        return plain("No signal.")
     if not said:
+        if records[0].row["mean"] is not None:
+            return plain("No signal.")
         is_hidden = any(record.number("value").is_hidden for record in records)
         return plain("No limits, because months are hidden." if is_hidden else "Too few months for limits.")
     whole = joined(said, "; ")

@@ -195,7 +195,7 @@ class Published:
             for column, most in DECIMALS.get(table, {}).items()
             if most is not None and row.get(column) is not None
         }
-        if row.get("estimate_name") in ("mean", "mean_difference") and "estimate" in found:
+        if self.has_rounded_counts and row.get("estimate_name") in ("mean", "mean_difference") and "estimate" in found:
             # A mean of scores is given to fewer decimals where more would tell a number of people (release.rounding).
             found["estimate"] = min(found["estimate"], _decimals_of(float(row["estimate"])))  # type: ignore[arg-type]
         return found

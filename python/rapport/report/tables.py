@@ -275,7 +275,7 @@ def _rounding(data: Published) -> list[Part]:
     of_counts = "Counts are rounded, each by itself, so columns need not add up; percentages are of rounded counts. "
     return [
         f"{of_counts if data.has_rounded_counts else ''}"
-        "Medians and percentiles are rounded to whole units, those of the alliance score less coarsely."
+        "Medians and percentiles are rounded to whole units, those of the alliance score to finer steps."
         " ‡ hidden: few people, or what would give their number away."
     ]
 

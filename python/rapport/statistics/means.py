@@ -257,13 +257,13 @@ def paired_effect_sizes(moments: PairedMoments) -> dict[str, TestResult]:
         squares = {
             "d_z": (change.variance, None) if change.variance > 0 else (None, "no variance of the change"),
             "d_rm": _rm_standardizer(change),
-            "d_av": (mean_sd**2, None) if mean_sd > 0 else (None, "no variance of the measurements"),
+            "d_av": (mean_sd**2, None if change.variance > 0 else "no variance of the change: no interval")
+            if mean_sd > 0
+            else (None, "no variance of the measurements"),
         }
     results = {}
     for name, (square, why) in squares.items():
         value, low, high = (None, None, None) if change is None else _effect(change, n, square)
-        if value is not None and change is not None and not change.variance:
-            why = "no variance of the change: no interval"
         results[name] = replace(
             STANDARDIZED_CHANGES[name],
             n=n,

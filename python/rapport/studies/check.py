@@ -31,7 +31,7 @@ from rapport.studies.facts import Facts
 
 RESERVED_TERMS = ("(Intercept)", ALLIANCE, BASELINE, FOLLOWUP, "total")
 """Terms that every study has."""
-UNKNOWN_KEY, NO_FORM = "there is no such key", "the keys do not go together"
+NO_FORM = "the keys do not go together"
 
 
 # --- By the schema
@@ -47,22 +47,23 @@ def _validator(schema: Path) -> Any:
 def schema_faults(document: Document, schema: Path) -> list[str]:
     """What the JSON Schema objects to, one line each, in the order of the file."""
     found = []
+    with_unknown_keys: set[Place] = set()
     for error in _validator(schema).iter_errors(document.content):
         place: Place = tuple(error.absolute_path)
         wrong, allowed = _in_words(error)
         if error.validator == "additionalProperties":
             # The message is about the key, not about what it stands in.
+            with_unknown_keys.add(place)
             known = sorted(error.schema.get("properties", ()))
             for key in error.instance:
                 if key not in known:
                     close = difflib.get_close_matches(key, known, n=1)
                     hint = f"; did you mean {close[0]}?" if close else ""
-                    found.append(((*place, key), f"{UNKNOWN_KEY}{hint}", one_of(known)))
+                    found.append(((*place, key), f"there is no such key{hint}", one_of(known)))
             continue
         found.append((place, wrong, allowed))
     # A key that is not known leaves the place of another empty: that is the same fault.
-    unknown = {place[:-1] for place, wrong, _ in found if wrong.startswith(UNKNOWN_KEY)}
-    found = [one for one in found if one[1] != NO_FORM or one[0] not in unknown]
+    found = [one for one in found if one[1] != NO_FORM or one[0] not in with_unknown_keys]
     found.sort(key=lambda one: (document.line(one[0]), one[1]))
     return [document.fault(*one) for one in found]
 
